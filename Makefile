@@ -14,7 +14,7 @@ DASHBOARD := api/dashboard
 PAGE := $(DASHBOARD)/dist/index.html
 SOURCES := $(shell find $(DASHBOARD) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help demo test test-quick test-images test-chart check docs screenshots bench bench-service dev generated dashboard image audit sbom release clean
+.PHONY: help demo test test-quick test-images test-chart test-upgrade check docs screenshots bench bench-service dev generated dashboard image audit sbom release clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -37,6 +37,9 @@ test-images: $(INSTALLED)-images ## Build the images, start the compose file, ru
 
 test-chart: $(INSTALLED)-chart ## Render the Helm chart and validate it for three versions of Kubernetes
 	$(PYTEST) tests/deploy/chart $(ARGS)
+
+test-upgrade: $(INSTALLED)-dev ## Replace the processes of an older version, whose Python is OLD, while jobs run
+	$(BIN)/python -m tests.upgrades.rolling --old $(OLD) $(ARGS)
 
 check: docs ## Lint, types, import rules, links of the documentation
 	$(BIN)/ruff check

@@ -209,6 +209,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         planner=PlannerClient(sessions, settings.check_timeout_s, settings.heartbeat_timeout),
         metrics=Metrics(sessions, store, settings.queues, SharedMetrics.of(settings)),
         known_queues=settings.queues,
+        prices=settings.queue_prices,
         broadcast=broadcast,
         marks=marks,
         job_cache=JobCache(sessions, broadcast, marks),

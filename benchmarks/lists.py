@@ -18,13 +18,13 @@ from sqlalchemy.orm import Session
 
 from benchmarks.machine import machine
 from db.core.ids import new_id
-from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from db.core.sort_key import SortKey, SortMetric
 from db.core.states import JobState
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
 from db.jobs.search import search_columns
+from db.schema.migration import migrate
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import MethodName
 from db.tables.jobs import Job

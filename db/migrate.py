@@ -2,7 +2,7 @@
 
 import argparse
 
-from db.core.migration import downgrade, migrate
+from db.schema.migration import downgrade, migrate
 from db.startup import checks
 from db.startup.env_file import warn_of_ignored_file
 from db.startup.private_files import keep_private

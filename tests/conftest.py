@@ -13,8 +13,8 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
-from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
+from db.schema.migration import migrate
 from tests.chaos.tally import Tally
 
 pytest_plugins = (

@@ -26,7 +26,7 @@ PARTS: dict[type[Settings], str] = {
 UNDER_SERVE = ServeSettings.model_json_schema()["properties"]
 CLIENT_NAMES = ("API_KEY", "URL")
 UNITS = {"_bytes_per_s": "bytes a second", "_bytes": "bytes", "_s": "seconds", "_url": "URL"}
-TYPES = {"integer": "integer", "number": "number", "string": "text"}
+TYPES = {"integer": "integer", "number": "number", "string": "text", "object": "JSON"}
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}
 LINK = re.compile(r"\(docs/([\w/-]+\.md)(#[\w-]+)?\)")
 HEAD = "| name | value | default | meaning |\n|---|---|---|---|\n"
@@ -97,7 +97,7 @@ def _default(name: str, schema: dict[str, Any]) -> str:
 
 def _written(name: str, default: Any) -> str:
     """Return a default as a user would set it; a time of two or more whole days also in days."""
-    if default in (None, []):
+    if default in (None, [], {}):
         return "none"
     if isinstance(default, list):
         return f"`{','.join(default)}`"

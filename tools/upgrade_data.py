@@ -21,10 +21,10 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.core.settings import ApiSettings
 from benchmarks.llama import RandomLlama
-from db.core.migration import migrate
 from db.core.session import open_sessions
 from db.core.states import JobState, Phase
 from db.files.file_store import FileStore
+from db.schema.migration import migrate
 from db.spec.prune_spec import PruneSpec
 from tools.upgrade_folders import (
     ARCHIVE,

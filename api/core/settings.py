@@ -1,21 +1,28 @@
 """Settings of the API."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, TypeAdapter
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from db.spec.datasets.files import MAX_TEXT_BYTES
+from db.spec.prices import Prices
 from db.startup.server_settings import ServerSettings
-from db.startup.settings import Seconds
+from db.startup.settings import Seconds, parse_json
 
 
 def _split(value: object) -> object:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
+QueuePrice = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+HOURLY = TypeAdapter[dict[str, float]](dict[str, QueuePrice])
+HourlyPrices = Annotated[
+    dict[str, QueuePrice], NoDecode, BeforeValidator(partial(parse_json, HOURLY, {}))
+]
 Descriptors = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -55,6 +62,14 @@ class ApiSettings(ServerSettings):
     rate_limit_burst: int = Field(default=1000, gt=0)
     """How many requests one key or address may send at once, after a time without requests."""
 
+    prices: HourlyPrices = Field(default={})
+    """The price of an hour of a worker, by queue, as JSON: `{"default": 2.5, "h100": 4}`; `default`
+    is that of all other queues. Without it, nothing is said about costs
+    (docs/operations.md#prices-and-budgets)."""
+
+    currency: str = Field(default="USD", min_length=1, max_length=16)
+    """The currency of the prices, for display: amounts are not converted."""
+
     # Not for users, so not in the schema: `zpruner serve` distinguishes its API from that of
     # another service by the first; the second are the descriptors of the sockets it listens on. The
     # last are the number of this process and the folder that all share, if there are several.
@@ -62,6 +77,10 @@ class ApiSettings(ServerSettings):
     listening: SkipJsonSchema[Descriptors] = ()
     api_process: SkipJsonSchema[int | None] = None
     api_shared_dir: SkipJsonSchema[Path | None] = None
+
+    @property
+    def queue_prices(self) -> Prices:
+        return Prices(self.prices, self.currency)
 
     @property
     def buckets_file(self) -> Path | None:

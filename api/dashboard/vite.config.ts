@@ -21,6 +21,8 @@ function compressed(): Plugin {
 
 export default defineConfig({
   plugins: [compressed()],
+  // React has this hook since 18; the shim for older ones is no ES module and needs a runtime.
+  resolve: { alias: { "use-sync-external-store/shim/index.js": "react" } },
   build: {
     // The policy of the page forbids inline scripts and data: sources, so nothing is inlined.
     assetsInlineLimit: 0,
@@ -37,7 +39,7 @@ export default defineConfig({
             },
             {
               name: "shared",
-              test: /src\/(api|live|spec|ui)\/|src\/(format|storage)\.ts/,
+              test: /node_modules|src\/(api|live|spec|ui)\/|src\/(format|storage)\.ts/,
               minShareCount: 2,
             },
           ],

@@ -73,7 +73,7 @@ class AuthenticationMiddleware:
             return
         try:
             await self._app(scope, receive, audited.send)
-        except Exception as error:
+        except Exception as error:  # whatever failed, the audit has an entry
             await audited.record(503 if isinstance(error, OperationalError) else 500)
             raise
 

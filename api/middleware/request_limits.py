@@ -76,7 +76,7 @@ class RequestLimitsMiddleware:
                 request, DATABASE_UNAVAILABLE.problem("The database does not respond."), RETRY_AFTER
             )
             await unavailable(scope, receive, response.send)
-        except Exception:
+        except Exception:  # any fault of a route: the client gets a problem, the log its cause
             logger.exception("request %s failed", request.state.request_id)
             if response.has_started:
                 raise  # the server closes the connection, so that the client notices

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,19 @@ BACKOFF_S = 30.0
 """After the planner's check has timed out, requests skip it for this long."""
 
 
+@dataclass(frozen=True)
+class PlannerAnswers:
+    """What the planner says of several specifications.
+
+    Attributes:
+        warnings: texts for the caller.
+        estimates: the estimate of each specification, in order; None where there is none.
+    """
+
+    warnings: list[str]
+    estimates: list[dict[str, Any] | None]
+
+
 class PlannerClient:
     """Requests checks from the planner and waits for them up to a timeout.
 
@@ -32,25 +46,26 @@ class PlannerClient:
 
     def check(
         self, specs: Sequence[PruneSpec], key_id: str | None, max_wait_s: float | None = None
-    ) -> list[str]:
-        """Let the planner check specifications of jobs of one API key; return a list of warnings.
+    ) -> PlannerAnswers:
+        """Let the planner check specifications of jobs of one API key; return warnings, estimates.
 
-        The list has what the planner warns of about the jobs' results, and one warning if any
+        The warnings have what the planner warns of about the jobs' results, and one warning if any
         specification could not be checked.
 
         Raises:
             ProblemError: the planner refuses one of the specifications.
         """
+        none = [None] * len(specs)
         if not specs:
-            return []
+            return PlannerAnswers([], [])
         if not self._is_alive():
-            return [
-                f"The model was not checked: no control process is running. {BY_WORKER_AT_START}"
-            ]
+            silent = "The model was not checked: no control process is running."
+            return PlannerAnswers([f"{silent} {BY_WORKER_AT_START}"], [*none])
         if time.monotonic() < self._backs_off_until:
             for spec in specs:
                 self._request(spec, key_id)
-            return [f"The planner, which checks models, timed out recently. {BY_PLANNER}"]
+            late = "The planner, which checks models, timed out recently."
+            return PlannerAnswers([f"{late} {BY_PLANNER}"], [*none])
         limit_s = self._timeout_s if max_wait_s is None else min(max_wait_s, self._timeout_s)
         deadline = time.monotonic() + limit_s
         requested = [self._request(spec, key_id) for spec in specs]
@@ -59,11 +74,11 @@ class PlannerClient:
         own = (warning for answer in checked for warning in answer.get("result_warnings", ()))
         warnings = list(dict.fromkeys(own))
         if len(checked) == len(answers):
-            return warnings
+            return PlannerAnswers(warnings, answers)
         if time.monotonic() >= deadline:  # otherwise too many other requests are waiting
             self._backs_off_until = time.monotonic() + BACKOFF_S
         unchecked = f"The planner, which checks models, has not answered in time. {BY_PLANNER}"
-        return [*warnings, unchecked]
+        return PlannerAnswers([*warnings, unchecked], answers)
 
     def _is_alive(self) -> bool:
         with self._sessions() as session:

@@ -36,6 +36,7 @@ REMEDIES = {
     "datetime_object_invalid": "Write it as 2026-01-05T09:30:00Z.",
     "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
     "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
+    "one_period": "Leave after and before out, or month.",
     "too_many_points": "Leave values out, or make several sweeps.",
     "label_twice": "Name one value of each label.",
     "filter_value": "Use a text, a number, true, false or null, or a list of these.",

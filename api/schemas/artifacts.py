@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from api.schemas.history import Cost
 from db.jobs.download_links import MAX_LIFETIME, Link
 from db.tables.artifacts import Artifact
 
@@ -75,5 +76,8 @@ class JobResult(BaseModel):
     job_id: str
     metrics: dict[str, Any]
     warnings: list[str] = Field(description="What to know before the metrics are used.")
+    cost: Cost | None = Field(
+        default=None, description="What its attempts cost; null if its queue has no price."
+    )
     artifacts: list[ArtifactRead]
     archive: str = Field(description="All files as one tar archive.")

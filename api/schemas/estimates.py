@@ -5,8 +5,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from api.schemas.fields import rounded
 from db.core.broker_names import GPU_QUEUE
 from db.spec.measured_quality import better_methods
+from db.spec.prices import Price
 from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Estimate
 
@@ -34,6 +36,23 @@ class Seconds(BaseModel):
     p50: float
     p90: float
     jobs: int = Field(description="How many finished jobs the prediction is calibrated with.")
+
+
+class LikelyCost(BaseModel):
+    """What a job will cost: about `p50`, and likely less than `p90`."""
+
+    p50: float
+    p90: float
+    currency: str
+    hourly_price: float = Field(description="The price of an hour of a worker of the queue.")
+
+    @classmethod
+    def of(cls, seconds: dict[str, float] | None, price: Price | None) -> Self | None:
+        """Return the cost of a predicted time; None without a time or a price."""
+        if seconds is None or price is None:
+            return None
+        p50, p90 = (rounded(price.of(seconds[name])) for name in ("p50", "p90"))
+        return cls(p50=p50, p90=p90, currency=price.currency, hourly_price=price.hourly)
 
 
 class Basis(BaseModel):
@@ -104,6 +123,9 @@ class EstimateRead(BaseModel):
     seconds: Seconds | None = Field(
         description="Null if several devices share the job, or the machine's speed is unknown."
     )
+    cost: LikelyCost | None = Field(
+        default=None, description="Null without `seconds`, or if the queue has no price."
+    )
     basis: Basis | None = Field(
         default=None,
         description="What `seconds` rests on; null without them.",
@@ -125,11 +147,18 @@ class EstimateRead(BaseModel):
     )
 
     @classmethod
-    def of(cls, row: Estimate, warnings: list[str], identical_job_id: str | None) -> Self:
+    def of(
+        cls,
+        row: Estimate,
+        warnings: list[str],
+        identical_job_id: str | None,
+        price: Price | None = None,
+    ) -> Self:
         answer = row.answer or {}
         return cls.model_validate(
             answer
             | {"id": row.id, "spec": row.spec, "identical_job_id": identical_job_id}
+            | {"cost": LikelyCost.of(answer.get("seconds"), price)}
             | {"queue": GPU_QUEUE if answer["fits"] else None}
             | {"warnings": warnings + answer.get("result_warnings", []) + answer["warnings"]}
             | {"hints": better_methods(PruneSpec.model_validate(row.spec))}

@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
+    StrictFloat,
     StrictInt,
     StringConstraints,
     ValidatorFunctionWrapHandler,
@@ -19,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Amount = Annotated[StrictFloat, Field(gt=0, allow_inf_nan=False)]
 Priority = Annotated[StrictInt, Field(ge=-10, le=10)]
 FIRST_MOMENT, LAST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 
@@ -94,3 +96,8 @@ MomentOrDuration = Annotated[
 def moment_at(value: datetime | timedelta | None, at: datetime) -> datetime | None:
     """Return the moment that a `MomentOrDuration` is in a request of the time ``at``."""
     return at + value if isinstance(value, timedelta) else value
+
+
+def rounded(amount: float) -> float:
+    """Return an amount to a hundredth of a cent, so that small jobs have a cost, too."""
+    return round(amount, 4)

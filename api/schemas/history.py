@@ -1,13 +1,17 @@
-"""Schemas of a job's history: attempts, phases, events, block reports and log lines."""
+"""Schemas of a job's history: attempts and their cost, phases, events, reports and log lines."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas.fields import rounded
 from api.schemas.pages import Page
 from db.core.problem import Problem
 from db.core.states import JobState, Phase
+from db.events.history import AttemptSpan
+from db.spec.prices import Price
 from db.tables.jobs import BlockReport, JobEvent
 from db.tables.logs import LogLine
 
@@ -25,6 +29,29 @@ class AttemptRead(BaseModel):
     outcome: JobState | None = Field(description="The job's status when the attempt ended.")
     reason: str | None = Field(description="Why it ended, if `outcome` does not say so.")
     error: Problem | None
+
+
+class Cost(BaseModel):
+    """An amount of money."""
+
+    amount: float
+    currency: str
+    hourly_price: float = Field(description="The price of an hour of a worker of the job's queue.")
+
+    @classmethod
+    def likely(cls, amount: float | None, price: Price | None) -> Self | None:
+        if amount is None or price is None:
+            return None
+        return cls(amount=rounded(amount), currency=price.currency, hourly_price=price.hourly)
+
+    @classmethod
+    def so_far(
+        cls, attempts: Iterable[AttemptSpan], price: Price | None, until: datetime
+    ) -> Self | None:
+        """Return what attempts have cost; one that has not ended counts until ``until``."""
+        times = ((one.ended_at or max(until, one.started_at)) - one.started_at for one in attempts)
+        seconds = sum(time.total_seconds() for time in times)
+        return cls.likely(None if price is None else price.of(seconds), price)
 
 
 class PhaseRead(BaseModel):

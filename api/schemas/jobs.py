@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from api.core.unchecked import present_warnings
-from api.schemas.history import AttemptRead, PhaseRead
+from api.schemas.history import AttemptRead, Cost, PhaseRead
 from api.schemas.outputs import OutputRead
 from api.schemas.pages import Page
 from api.schemas.requests import MOST_CANCELLED
@@ -148,6 +148,7 @@ class JobRead(BaseModel):
     )
     queue: str = Field(description="The queue that the job waits in, or was taken from.")
     priority: int
+    max_cost: float | None = Field(description="The job stops once it has cost more.")
     created_by: str | None = Field(description="The key with which it was submitted, if any.")
     status: JobState
     phase: Phase | None
@@ -210,6 +211,9 @@ class JobDetail(JobRead):
         description="Its position in the queue, from 1; null if it does not wait for a worker, or "
         "if more than a thousand jobs are ahead of it."
     )
+    cost: Cost | None = Field(
+        description="What its attempts have cost at `updated_at`; null if its queue has no price."
+    )
     attempts: list[AttemptRead]
     phases: list[PhaseRead]
     outputs: list[OutputRead] = Field(
@@ -225,10 +229,12 @@ class JobDetail(JobRead):
         outputs: Sequence[Output],
     ) -> Self:
         """Build a job's details from its row, status and phase events, and what belongs to it."""
-        attempts = [AttemptRead.model_validate(attempt) for attempt in history.attempts(events)]
+        spans = history.attempts(events)
+        attempts = [AttemptRead.model_validate(attempt) for attempt in spans]
         phases = [PhaseRead.model_validate(phase) for phase in history.phases(events)]
         sent = [OutputRead.of(output) for output in outputs]
         return cls(
+            cost=Cost.so_far(spans, job.price, job.updated_at),
             attempts=attempts,
             phases=phases,
             outputs=sent,
@@ -248,6 +254,10 @@ class JobPreview(BaseModel):
     priority: int
     gate: Gate | None = None
     warnings: list[str] = Field(description="What could not be checked, or is likely a mistake.")
+    likely_cost: Cost | None = Field(
+        default=None,
+        description="What it likely stays below; null unless a bound or a budget needs it.",
+    )
     identical_job_id: str | None = Field(
         description="A job with the same specification that has succeeded."
     )

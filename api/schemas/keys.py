@@ -1,6 +1,6 @@
 """Schemas of API keys, the caller, and audit entries."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
@@ -53,6 +53,15 @@ class QuotaLimits(BaseModel):
         le=2**63 - 1,
         description="The size of all files of the key's jobs, and of its datasets.",
     )
+    monthly_cost: StrictFloat | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="What the key's jobs may cost in a calendar month, in UTC: its budget.",
+    )
+
+    def quotas(self) -> Quotas:
+        return Quotas(**self.model_dump())
 
 
 class KeyRequest(BaseModel):
@@ -64,6 +73,18 @@ class KeyRequest(BaseModel):
     scopes: list[AccessScope] = Field(default=list(DEFAULT_SCOPES), min_length=1, max_length=8)
     quotas: QuotaLimits = QuotaLimits()
     expires_at: Annotated[Moment, AfterValidator(_check_future)] | None = None
+
+
+class KeyPatch(BaseModel):
+    """Changes to a key's quotas, as a JSON merge patch: omitted quotas stay the same."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    quotas: QuotaLimits = Field(description="`null` removes a limit.")
+
+    def merged(self, key: ApiKey) -> Quotas:
+        given = self.quotas.model_dump(exclude_unset=True)
+        return replace(Quotas.of(key), **given)
 
 
 class Rotation(BaseModel):
@@ -120,6 +141,7 @@ class Shares(BaseModel):
     jobs_in_flight: Share
     gpu_hours: Share
     artifact_bytes: Share
+    monthly_cost: Share
 
 
 class Me(BaseModel):

@@ -12,7 +12,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.schemas.fields import Moment, MomentOrDuration, Priority, QueueName
+from api.schemas.fields import Amount, Moment, MomentOrDuration, Priority, QueueName
 from db.core.broker_names import GPU_QUEUE
 from db.core.ids import id_pattern
 from db.core.label_types import MAX_LABELS, Label, LabelName
@@ -65,6 +65,11 @@ class JobRequest(PruneSpec):
         "on, such as `2h`, `90m` or `1d`.",
         examples=["2027-01-05T18:00:00Z"],
     )
+    max_cost: Amount | None = Field(
+        default=None,
+        description="What the job may cost, where its queue has a price: it is refused if it will "
+        "likely cost more, and stops after the block with which it has.",
+    )
 
     def spec(self) -> PruneSpec:
         """Return the specification, which is the part of the request that the worker reads."""
@@ -72,7 +77,7 @@ class JobRequest(PruneSpec):
 
 
 class JobPatch(BaseModel):
-    """Changes to a job's name, labels, priority or pin, as a JSON merge patch.
+    """Changes to a job's name, labels, priority, pin or bound of cost, as a JSON merge patch.
 
     Omitted fields stay the same.
     """
@@ -91,6 +96,12 @@ class JobPatch(BaseModel):
         description="Whether no retention rule may delete the job's files; `null` resets it to "
         "false.",
     )
+    max_cost: Amount | None = Field(
+        default=None, description="What the job may cost; `null` removes the bound."
+    )
+
+    def merged_max_cost(self, job: Job) -> float | None:
+        return self.max_cost if "max_cost" in self.model_fields_set else job.max_cost
 
     def merged_pin(self, job: Job) -> bool:
         return bool(self.pinned) if "pinned" in self.model_fields_set else job.pinned

@@ -59,6 +59,10 @@ class SweepSummary(BaseModel):
     id: str
     name: str | None
     labels: dict[str, Any]
+    model: str | None = Field(
+        description="The model of all points; the digest of a name of more than 256 bytes. Null if "
+        "all of its jobs were deleted."
+    )
     max_parallel: int | None
     created_at: datetime
     total: int
@@ -67,8 +71,8 @@ class SweepSummary(BaseModel):
     links: dict[str, str]
 
     @classmethod
-    def of(cls, sweep: Sweep, counts: Mapping[JobState, int]) -> Self:
-        return cls(**_summary(sweep, counts))
+    def of(cls, sweep: Sweep, counts: Mapping[JobState, int], model: str | None) -> Self:
+        return cls(**_summary(sweep, counts, model))
 
 
 class SweepRead(SweepSummary):
@@ -99,7 +103,7 @@ class SweepRead(SweepSummary):
         passed = [job.verdict is Verdict.passed for job in jobs]
         best = sparsest([trade if yes else None for trade, yes in zip(trades, passed, strict=True)])
         return cls(
-            **_summary(sweep, counts),
+            **_summary(sweep, counts, next((job.spec.model for job in jobs), None)),
             points=points,
             gate=None if gate is None else Gate.model_validate(gate),
             best=None if best is None else jobs[best].id,
@@ -135,10 +139,11 @@ class PointPreview(BaseModel):
         return cls(varied=point.varied, spec=point.spec)
 
 
-def _summary(sweep: Sweep, counts: Mapping[JobState, int]) -> dict[str, Any]:
+def _summary(sweep: Sweep, counts: Mapping[JobState, int], model: str | None) -> dict[str, Any]:
     base = f"/v1/sweeps/{sweep.id}"
     plain = ("id", "name", "labels", "max_parallel", "created_at")
     return {name: getattr(sweep, name) for name in plain} | {
+        "model": model,
         "total": len(sweep.varied),
         "counts": dict(counts),
         "is_final": set(counts) <= FINAL,

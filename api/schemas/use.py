@@ -1,12 +1,14 @@
 """Schemas of what the jobs of a period used."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from api.schemas.fields import Moment
+from api.schemas.fields import Moment, rounded
+from db.jobs.costs import month_of
 from db.jobs.use import PeriodUse, Use
 
 Name = TypeVar("Name")
@@ -25,9 +27,25 @@ class UseQuery(BaseModel):
         default=None, description="Its begin; by default seven days before its end."
     )
     before: Moment | None = Field(default=None, description="Its end; by default now.")
+    month: str | None = Field(
+        default=None,
+        pattern=r"^(19[7-9]\d|2\d{3})-(0[1-9]|1[0-2])$",
+        description="A calendar month, in UTC, in place of `after` and `before`.",
+        examples=["2026-11"],
+    )
+
+    @model_validator(mode="after")
+    def _require_one_period(self) -> Self:
+        if self.month is not None and (self.after or self.before):
+            raise PydanticCustomError(
+                "one_period", "Input should have either month or after and before"
+            )
+        return self
 
     def period(self, present: datetime) -> tuple[datetime, datetime]:
         """Return begin and end; a period that ends before it begins is empty."""
+        if self.month is not None:
+            return month_of(datetime.strptime(self.month, "%Y-%m").replace(tzinfo=UTC))
         until = self.before or present
         return self.after or until - WEEK, until
 
@@ -43,6 +61,13 @@ class UseRow(BaseModel):
     succeeded: int = Field(description="How many of them succeeded in the period.")
     failed: int = Field(description="How many of them failed in the period.")
     worker_hours: float = Field(description="For how long workers held them in the period.")
+    worker_seconds: float = Field(
+        description="The same to the microsecond: the sum over keys, or over methods, is that of "
+        "all jobs."
+    )
+    cost: float | None = Field(
+        description="What this time has cost, for the jobs with a price; null without one."
+    )
 
     @classmethod
     def of(cls, name: str, use: Use) -> Self:
@@ -53,17 +78,21 @@ class UseRow(BaseModel):
             succeeded=use.succeeded,
             failed=use.failed,
             worker_hours=hours,
+            worker_seconds=use.held / timedelta(seconds=1),
+            cost=None if use.cost is None else rounded(use.cost),
         )
 
 
 class PeriodUseRead(BaseModel):
     """What the jobs of a period used. Each list begins with the most worker hours.
 
-    Deleted jobs are missing, and so are the hours before events that are no longer kept.
+    A deleted job counts with its time and its cost, but has neither succeeded nor failed, and has
+    no labels.
     """
 
     after: datetime
     before: datetime
+    currency: str | None = Field(description="Of all costs; null if no queue has a price.")
     total: UseRow
     methods: list[UseRow]
     keys: list[UseRow] = Field(description="By the key with which the jobs were submitted.")
@@ -72,17 +101,18 @@ class PeriodUseRead(BaseModel):
     )
 
     @classmethod
-    def of(cls, use: PeriodUse, after: datetime, before: datetime) -> Self:
+    def of(cls, use: PeriodUse, after: datetime, before: datetime, currency: str | None) -> Self:
         return cls(
             after=after,
             before=before,
+            currency=currency,
             total=UseRow.of("", use.total),
             methods=_rows(use.methods, str),
             keys=_rows(use.keys, lambda key: key or ""),
-            labels=_rows(use.labels, "=".join),
+            labels=_rows(use.labels, "=".join)[:MOST_ROWS],
         )
 
 
 def _rows(uses: Mapping[Name, Use], written: Callable[[Name], str]) -> list[UseRow]:
     rows = [UseRow.of(written(name), use) for name, use in uses.items()]
-    return sorted(rows, key=lambda row: (-row.worker_hours, -row.jobs, row.name))[:MOST_ROWS]
+    return sorted(rows, key=lambda row: (-row.worker_hours, -row.jobs, row.name))

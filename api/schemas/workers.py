@@ -11,6 +11,7 @@ from db.core.states import JobState, Phase
 from db.scheduling.held_jobs import HeldJob
 from db.scheduling.queues import QueueDepth
 from db.scheduling.workers import WorkerStatus
+from db.spec.prices import Price
 
 
 class WorkerJob(BaseModel):
@@ -102,9 +103,14 @@ class QueueRead(BaseModel):
     workers: int = Field(description="The number of live workers that take jobs from it.")
     devices: list[str] = Field(description="The devices of these workers.")
     memory_bytes: int | None = Field(description="The memory of the largest of these devices.")
+    hourly_price: float | None = Field(
+        description="What an hour of one of them costs; null if the queue has no price."
+    )
 
     @classmethod
-    def of(cls, name: str, depth: QueueDepth, workers: list[WorkerStatus]) -> Self:
+    def of(
+        cls, name: str, depth: QueueDepth, workers: list[WorkerStatus], price: Price | None
+    ) -> Self:
         serving = [
             status.worker for status in workers if status.is_alive and name in status.worker.queues
         ]
@@ -118,6 +124,7 @@ class QueueRead(BaseModel):
             workers=len(serving),
             devices=sorted({worker.device for worker in serving if worker.device}),
             memory_bytes=max((worker.memory_bytes or 0 for worker in serving), default=0) or None,
+            hourly_price=None if price is None else price.hourly,
         )
 
 

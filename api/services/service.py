@@ -21,6 +21,7 @@ from db.core.retention_rules import RetentionRules
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.spec.datasets.upload_store import UploadStore
+from db.spec.prices import Prices
 from db.startup.settings import NetworkList, Roots
 
 
@@ -51,6 +52,7 @@ class Service:
     broadcast: EventBroadcast
     metrics: Metrics
     known_queues: tuple[str, ...]
+    prices: Prices
     job_cache: JobCache
     job_pages: JobPages
     trial_owners: TrialOwners

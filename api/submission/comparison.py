@@ -17,6 +17,8 @@ EVALUATION_FIELDS = (
 )
 """Fields that change how a perplexity is measured."""
 
+_STARTS = {True: "with a beginning-of-text token", False: "without a beginning-of-text token"}
+
 DENSE_TOLERANCE = 1.01
 """The same dense model's perplexity may differ by up to this factor between two machines."""
 
@@ -157,7 +159,11 @@ def _protocol_differences(protocols: Sequence[Mapping[str, Any]]) -> Iterator[st
     if "token_ids_sha256" not in different:  # same tokens, even if the dataset's name differs
         different = {name: values for name, values in different.items() if name == "dtype"}
     for name, values in different.items():
-        yield f"the evaluations differ in {name}: {_joined(values)}"
+        if name == "bos":
+            starts = [_STARTS.get(value, "not known") for value in values]
+            yield f"the evaluated texts start differently: {_joined(starts)}"
+        else:
+            yield f"the evaluations differ in {name}: {_joined(values)}"
 
 
 def _joined(values: Sequence[Any]) -> str:

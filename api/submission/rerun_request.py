@@ -39,6 +39,7 @@ class JobChanges(RootModel[dict[str, JsonValue]]):
             "queue": job.queue,
             "priority": job.priority,
             "gate": job.gate,
+            "max_cost": job.max_cost,
         }
         if self.root.get("preset") is not None:  # it replaces the fields of another preset
             fields = {name: value for name, value in fields.items() if name not in PRESET_FIELDS}

@@ -14,11 +14,14 @@ from sqlalchemy.orm import Session
 
 from api.preflight.preflight import CheckedSources
 from api.preflight.worker_extras import check_tasks
+from api.preflight.worker_memory import memory_warnings
 from api.schemas.fields import moment_at
+from api.schemas.history import Cost
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
 from api.services.job_details import job_detail
 from api.services.service import Service
+from api.submission.costs import UNESTIMATED, CheckedJob, CostCheck
 from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
 from db.core.errors import IdempotencyKeyTakenError, SpecRefusedError
 from db.files.artifacts import ArtifactRepository
@@ -76,12 +79,12 @@ def submit(
     if (first := replay(service, submission.request)) is not None:
         return first
     spec = submission.body.spec()
-    warnings = check_with_planner(service, submission, spec)
+    checked = check_with_planner(service, submission, spec)
     reuses = submission.body.reuse == "if_succeeded"
     reusable_id = find_reusable(service, spec, submission.body.gate) if reuses else None
     try:
         with tracer.start_as_current_span("submit"), service.sessions.begin() as session:
-            created = _create(session, submission, spec, warnings, reusable_id)
+            created = _create(session, submission, spec, checked, reusable_id)
             if in_transaction is not None:
                 in_transaction(session, created.job_id)
     except IdempotencyKeyTakenError:  # by a request that has been committed since
@@ -105,9 +108,10 @@ def preview_response(service: Service, submission: Submission) -> Response:
 def preview(service: Service, submission: Submission) -> JobPreview:
     """Make the same checks as `submit`; return the job that it would create, but create none."""
     spec = submission.body.spec()
-    warnings = check_with_planner(service, submission, spec)
+    checked = check_with_planner(service, submission, spec)
+    new = new_job(submission, spec, checked)
     with service.sessions() as session:
-        QuotaRepository(session).check_jobs(submission.request.created_by)
+        QuotaRepository(session).check_jobs(new.created_by, 1, new.reserved_cost or 0.0)
     return JobPreview(
         spec=spec,
         name=submission.body.name,
@@ -116,7 +120,8 @@ def preview(service: Service, submission: Submission) -> JobPreview:
         queue=submission.body.queue,
         priority=submission.body.priority,
         gate=submission.body.gate,
-        warnings=warnings,
+        warnings=checked.warnings,
+        likely_cost=Cost.likely(checked.likely_cost, checked.price),
         identical_job_id=find_reusable(service, spec, submission.body.gate),
     )
 
@@ -151,7 +156,7 @@ def _create(
     session: Session,
     submission: Submission,
     spec: PruneSpec,
-    warnings: list[str],
+    checked: CheckedJob,
     reusable_id: str | None,
 ) -> _JobResponse:
     """Write the job, or reuse the job ``reusable_id`` if it still exists; store the response."""
@@ -159,20 +164,20 @@ def _create(
     identical = jobs.identical(spec, submission.body.gate) if reusable_id else []
     job, status = next((job for job in identical if job.id == reusable_id), None), 200
     if job is None:
-        added = jobs.add(new_job(submission, spec, warnings))
+        added = jobs.add(new_job(submission, spec, checked))
         job, status = CheckRepository(session).refuse_if_known(added), 201
     created = _JobResponse(job.id, status, job_detail(session, job).model_dump(mode="json"))
     store_response(session, submission.request, job.id, status, created.body)
     return created
 
 
-def new_job(submission: Submission, spec: PruneSpec, warnings: list[str]) -> NewJob:
+def new_job(submission: Submission, spec: PruneSpec, checked: CheckedJob) -> NewJob:
     received = datetime.now(UTC)
     return NewJob(
         spec,
         name=submission.body.name,
         labels=dict(submission.body.labels),
-        warnings=tuple(warnings),
+        warnings=tuple(checked.warnings),
         parent_id=submission.parent_id,
         queue=submission.body.queue,
         priority=submission.body.priority,
@@ -180,12 +185,15 @@ def new_job(submission: Submission, spec: PruneSpec, warnings: list[str]) -> New
         deadline=moment_at(submission.body.deadline, received),
         gate=submission.body.gate,
         created_by=submission.request.created_by,
+        price=checked.price,
+        max_cost=submission.body.max_cost,
+        likely_cost=checked.likely_cost,
         traceparent=traceparent(),
     )
 
 
-def check_with_planner(service: Service, submission: Submission, spec: PruneSpec) -> list[str]:
-    """Check a request, with the planner if needed; return warnings.
+def check_with_planner(service: Service, submission: Submission, spec: PruneSpec) -> CheckedJob:
+    """Check a request, with the planner if needed; return warnings and what the job likely costs.
 
     A warning names, for example, a check that could not be made.
 
@@ -194,9 +202,15 @@ def check_with_planner(service: Service, submission: Submission, spec: PruneSpec
     """
     key_id = submission.request.created_by
     sources = check(service, submission.body, spec, key_id)
-    undecided = [spec] if sources.need_planner(spec) else []
-    planner_warnings = service.planner.check(undecided, key_id, submission.max_planner_wait_s)
-    return sources.warnings + planner_warnings
+    costs = CostCheck.of(service, submission.body, key_id)
+    asked = [spec] if costs.is_needed or sources.need_planner(spec) else []
+    answers = service.planner.check(asked, key_id, submission.max_planner_wait_s)
+    estimate = next(iter(answers.estimates), None)
+    likely, warnings = costs.likely_cost(estimate), sources.warnings + answers.warnings
+    warnings += memory_warnings(service.sessions, submission.body.queue, estimate)
+    if costs.is_needed and likely is None:
+        warnings = [*warnings, UNESTIMATED]
+    return CheckedJob(warnings, costs.price, likely)
 
 
 def check(

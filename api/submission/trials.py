@@ -86,6 +86,7 @@ def _create(service: Service, job_id: str, body: TrialRequest, keyed: KeyedReque
             body,
             service.max_trials,
             created_by=keyed.created_by,
+            price=service.prices.of(tried.queue),
             traceparent=traceparent(),
         )
         position = QueueRepository(session).near_position(job)

@@ -27,12 +27,14 @@ from benchmarks.machine import machine
 from benchmarks.quality.measured_job import job_fields, measure
 from benchmarks.quality.table_file import opened
 from db.spec.prune_spec import PruneSpec
-from worker.pruning.sweep.experts.expert_cutter import ExpertCutter
+from worker.pruning.experts.routed_tokens import RoutedTokens
 
 PATH = Path(__file__).parents[1] / "results" / "experts.json"
 RANDOM = ("random 0", "random 1", "random 2")
 BOTH = "reap, sparing the other text"
-CHOICES = ("reap", "frequency", BOTH, *RANDOM)
+AFTER_CUTS = "reap, each block after those before it were cut"
+NAMED = ("reap", AFTER_CUTS, "frequency", BOTH)
+CHOICES = (*NAMED, *RANDOM)
 TRAINED = ("reap", "frequency", RANDOM[0])
 """The choices after which routers are trained."""
 RATIOS = (0.25, 0.5)
@@ -107,9 +109,11 @@ def _measured(
         selection="frequency" if choice == "frequency" else "reap",
         recover=recover if rate else None,
         keep_dataset=f"local:{spared.resolve()}" if choice == BOTH else None,
+        propagation="fused" if choice == AFTER_CUTS else "reference",
     )
     with TemporaryDirectory() as out, _scores(choice):
-        measure(PruneSpec.model_validate(asked), folder / "baselines", Path(out))
+        # Random scores are stored as others are.
+        measure(PruneSpec.model_validate(asked), folder / "baselines" / choice, Path(out))
         return _figures(model, Path(out), folder)
 
 
@@ -124,7 +128,7 @@ def _scores(choice: str) -> Iterator[None]:
         yield
         return
     torch.manual_seed(RANDOM.index(choice))
-    with patch.object(ExpertCutter, "_scores", lambda _, text: torch.rand(text.count)):
+    with patch.object(RoutedTokens, "means", lambda text: torch.rand(text.count).double()):
         yield
 
 
@@ -151,7 +155,7 @@ def _table(table: Figures, text: str) -> str:
         f"| experts that go | {' | '.join(titles)} |",
         f"|---|{'---:|' * len(titles)}",
     ]
-    for ratio, choices in product(RATIOS, (*((name,) for name in CHOICES[:3]), RANDOM)):
+    for ratio, choices in product(RATIOS, (*((name,) for name in NAMED), RANDOM)):
         cells = [_cell(table["cells"], text, choices, ratio, rate) for rate in RATES]
         name = choices[0] if len(choices) == 1 else "random"
         lines.append(f"| {ratio:.0%} by {name} | {' | '.join(cells)} |")

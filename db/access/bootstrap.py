@@ -3,8 +3,8 @@
 import argparse
 
 from db.access.keys import KeyRepository
-from db.core.migration import migrate
 from db.core.session import open_sessions
+from db.schema.migration import migrate
 from db.startup import checks
 from db.startup.env_file import warn_of_ignored_file
 from db.startup.private_files import keep_private

@@ -2,8 +2,9 @@
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
@@ -19,7 +20,7 @@ RECORD_USE_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Quotas:
-    """Limits of a key on unfinished jobs, GPU hours in thirty days, and stored bytes.
+    """Limits of a key: unfinished jobs, GPU hours in thirty days, stored bytes, cost in a month.
 
     None means that there is no limit.
     """
@@ -27,10 +28,18 @@ class Quotas:
     jobs_in_flight: int | None = None
     gpu_hours: float | None = None
     artifact_bytes: int | None = None
+    monthly_cost: float | None = None
 
     @classmethod
     def of(cls, key: ApiKey) -> "Quotas":
-        return cls(key.max_jobs_in_flight, key.max_gpu_hours, key.max_artifact_bytes)
+        return cls(**{name: getattr(key, f"max_{name}") for name in QUOTAS})
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of a key that have these limits."""
+        return {f"max_{name}": getattr(self, name) for name in QUOTAS}
+
+
+QUOTAS = tuple(field.name for field in fields(Quotas))
 
 
 class KeyRepository(Rows[ApiKey]):
@@ -58,15 +67,28 @@ class KeyRepository(Rows[ApiKey]):
             name=name,
             scopes=[scope.value for scope in AccessScope if scope in scopes],
             secret_digest=token.digest,
-            max_jobs_in_flight=quotas.jobs_in_flight,
-            max_gpu_hours=quotas.gpu_hours,
-            max_artifact_bytes=quotas.artifact_bytes,
+            **quotas.columns(),
             expires_at=expires_at,
             created_by=created_by,
         )
         self._session.add(key)
         self._session.flush()
         return key, token
+
+    def limit(self, key_id: str, quotas: Quotas) -> ApiKey:
+        """Replace all quotas of a key.
+
+        Raises:
+            ApiKeyNotFoundError: there is no such key.
+        """
+        self.get(key_id)
+        self._session.execute(
+            update(ApiKey)
+            .where(ApiKey.id == key_id)
+            .values(**quotas.columns())
+            .execution_options(synchronize_session=False)
+        )
+        return self.get(key_id)
 
     def is_live(self, key_id: str) -> bool:
         """Whether the key exists and is neither revoked nor expired."""

@@ -316,6 +316,8 @@ QUOTA_REMEDIES = {
     "larger quota.",
     "artifact_bytes": "Delete jobs and datasets that are no longer needed; an admin can create a "
     "key with a larger quota.",
+    "monthly_cost": "Ask for less, use a cheaper queue, cancel an unfinished job, or wait for the "
+    "next month; an admin can raise the budget: PATCH /v1/keys/{id}.",
 }
 
 
@@ -342,3 +344,37 @@ class QuotaExceededError(JobError):
         used, allowed = (round(amount, 2) for amount in (self.used, self.allowed))
         more = f", and the request is for {self.jobs} jobs" if self.jobs > 1 else ""
         return f"key {self.key_name} has used {used} of its {allowed} {self.quota}{more}"
+
+
+class BudgetExceededError(QuotaExceededError):
+    """The request would exceed the budget of the key for this calendar month.
+
+    Attributes:
+        spent: what the key's jobs have cost in this month.
+        reserved: what its unfinished jobs will likely cost.
+        likely_cost: what the jobs of the request will likely cost; 0 if that is not known.
+        month_end: the end of the month, when the budget is available again.
+    """
+
+    def __init__(
+        self,
+        key_name: str,
+        budget: float,
+        spent: float,
+        reserved: float,
+        likely_cost: float,
+        month_end: datetime,
+    ) -> None:
+        super().__init__(key_name, "monthly_cost", spent, budget)
+        self.args = (key_name, budget, spent, reserved, likely_cost, month_end)
+        self.spent, self.reserved, self.likely_cost = spent, reserved, likely_cost
+        self.month_end = month_end
+
+    def __str__(self) -> str:
+        left = max(self.allowed - self.spent - self.reserved, 0.0)
+        return (
+            f"key {self.key_name} has a budget of {self.allowed:,.2f} a month (monthly_cost): "
+            f"{self.spent:,.2f} are spent, {self.reserved:,.2f} are reserved for its unfinished "
+            f"jobs, {left:,.2f} are left, and the request likely costs up to "
+            f"{self.likely_cost:,.2f}; the month ends at {self.month_end:%F %R} UTC"
+        )

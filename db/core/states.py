@@ -27,6 +27,7 @@ class Phase(StrEnum):
 
     resolving = "resolving"
     loading = "loading"
+    writing = "writing"
     calibrating = "calibrating"
     pruning = "pruning"
     evaluating = "evaluating"

@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now
 from db.core.errors import JobNotFoundError
 from db.core.states import JobState, Phase
 from db.tables.base import Document
 from db.tables.jobs import Job, JobEvent
+
+_JOBS = cast("Table", Job.__table__)
+JobChange = Select[Job]
+"""An UPDATE of one job, which returns the new row."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +71,15 @@ def change_job(
 
 def change_of_job(
     *where: ColumnElement[bool], values: Mapping[str, Any], versioned: bool = True
-) -> ReturningUpdate[Job]:
+) -> JobChange:
     """Return the UPDATE that `change_job` executes, for callers that build it once."""
     if versioned:
         values = {**visible_change(), **values}
-    return (
-        update(Job)
-        .where(Job.id == bindparam("changed_job"), *where)
-        .values(**values)
-        .returning(Job)
-        .execution_options(populate_existing=True, synchronize_session=False)
-    )
+    this = _JOBS.c.id == bindparam("changed_job")
+    changed = update(_JOBS).where(this, *where).values(**values).returning(*_JOBS.c)
+    # Of an UPDATE of the mapped class, a copy would be made, and its cache key, at each execution.
+    row = select(Job).from_statement(changed).execution_options(populate_existing=True)
+    return cast("JobChange", row)
 
 
 def visible_change() -> dict[str, Any]:
@@ -88,7 +89,7 @@ def visible_change() -> dict[str, Any]:
 
 def run_change(
     session: Session,
-    change: ReturningUpdate[Job],
+    change: JobChange,
     job_id: str,
     parameters: Mapping[str, Any] | None = None,
 ) -> Job | None:

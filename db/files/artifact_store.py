@@ -62,6 +62,14 @@ class ArtifactStore(ABC):
         """
 
     @abstractmethod
+    def restore(self, path: Path, artifact: Artifact) -> None:
+        """Store a published file again, from a backup.
+
+        Raises:
+            WrongDigestError: the file at this path has another digest than the artifact.
+        """
+
+    @abstractmethod
     def open(self, artifact: Artifact) -> StoredFile:
         """Return an artifact's file.
 

@@ -62,9 +62,17 @@ class BucketStore(ArtifactStore):
         """Upload all files. The working files stay until `keep_only`, so this can be repeated."""
         attempt = self._staging.require(staged, job_id)
         return [
-            replace(artifact, identity=self._uploaded(staged, job_id, attempt, artifact, check))
+            replace(
+                artifact,
+                identity=self._uploaded(
+                    staged / artifact.name, _published(job_id, attempt), artifact, check
+                ),
+            )
             for artifact in describe(staged, digests)
         ]
+
+    def restore(self, path: Path, artifact: Artifact) -> None:
+        self._uploaded(path, _published(artifact.job_id, artifact.attempt), artifact)
 
     def open(self, artifact: Artifact) -> BucketFile:
         if {"", ".", ".."} & {artifact.job_id, *artifact.name.split("/")}:
@@ -123,13 +131,13 @@ class BucketStore(ArtifactStore):
         return None
 
     def _uploaded(
-        self, staged: Path, job_id: str, attempt: int, artifact: NewArtifact, check: Check
+        self, path: Path, folder: str, artifact: NewArtifact | Artifact, check: Check = proceed
     ) -> str:
         """Upload a file with the headers that a download needs, and return its identity."""
         filename = quote(artifact.name.rpartition("/")[2], safe="")
         return self._bucket.upload(
-            staged / artifact.name,
-            f"{_published(job_id, attempt)}/{artifact.name}",
+            path,
+            f"{folder}/{artifact.name}",
             artifact.sha256,
             {
                 "Content-Type": artifact.media_type,

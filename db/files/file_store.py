@@ -1,11 +1,13 @@
 """The artifact store on a disk, which publishes an attempt's files by renaming their folder."""
 
+import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from db.buckets.bucket import Check, proceed
+from db.buckets.bucket import CHUNK_BYTES, Check, proceed
+from db.buckets.verified_file import VerifiedFile
 from db.core.errors import ArtifactNotFoundError
 from db.core.fsync import sync_folder
 from db.files.artifact_store import ArtifactStore
@@ -52,11 +54,17 @@ class FileStore(ArtifactStore):
         self._place(staged, self._published(job_id, attempt))
         return artifacts
 
+    def restore(self, path: Path, artifact: Artifact) -> None:
+        target = self._path(artifact)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            for piece in VerifiedFile(path, artifact.sha256, CHUNK_BYTES, proceed):
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+
     def open(self, artifact: Artifact) -> LocalFile:
-        folder = self._published(artifact.job_id, artifact.attempt).resolve()
-        path = (folder / artifact.name).resolve()
-        if not (folder.is_relative_to(self._root.resolve()) and path.is_relative_to(folder)):
-            raise ArtifactNotFoundError(artifact.id)
+        path = self._path(artifact)
         if not path.is_file():
             raise ArtifactNotFoundError(artifact.id)
         return LocalFile.find(path)
@@ -111,6 +119,18 @@ class FileStore(ArtifactStore):
         """Return how many more bytes the disk of the root folder can hold."""
         existing = next(folder for folder in (self._root, *self._root.parents) if folder.exists())
         return shutil.disk_usage(existing).free
+
+    def _path(self, artifact: Artifact) -> Path:
+        """Return the path of a published file.
+
+        Raises:
+            ArtifactNotFoundError: its name leads outside the attempt's folder.
+        """
+        folder = self._published(artifact.job_id, artifact.attempt).resolve()
+        path = (folder / artifact.name).resolve()
+        if not (folder.is_relative_to(self._root.resolve()) and path.is_relative_to(folder)):
+            raise ArtifactNotFoundError(artifact.id)
+        return path
 
     def _published(self, job_id: str, attempt: int) -> Path:
         return self._root / job_id / str(attempt)

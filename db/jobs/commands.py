@@ -11,6 +11,7 @@ from db.core.errors import IllegalTransitionError, ResultInUseError, StaleVersio
 from db.core.states import FINAL, JobState
 from db.events.job_rows import change_job, get_job, record_event
 from db.events.transitions import CANCELLED, PAUSED, RESUMED, RETRIED, choose, entering
+from db.jobs.held_time import keep_times
 from db.jobs.labels import sync_labels
 from db.jobs.result_models import ResultModelRepository
 from db.jobs.search import search_text
@@ -78,14 +79,16 @@ class JobCommands:
         labels: Document,
         priority: int | None = None,
         pinned: bool | None = None,
+        max_cost: float | None = None,
         version: int | None = None,
     ) -> Job:
-        """Set the name and labels of a job in any state, and its priority and pin if given.
+        """Set the name, labels and ``max_cost`` of a job in any state; priority and pin if given.
 
         If a worker holds the job, a new priority takes effect once the job is queued again.
         """
         search = search_text(self._at(job_id, version).spec.model, name, labels)
         values: dict[str, Any] = {"name": name, "labels": labels, "search": search}
+        values["max_cost"] = max_cost
         if priority is not None:
             values["priority"] = priority
         if pinned is not None:
@@ -101,6 +104,7 @@ class JobCommands:
     def delete(self, job_id: str, *, version: int | None = None) -> None:
         """Delete a job that has ended, with its events and trials; the caller deletes its files.
 
+        The times for which workers held them are kept, because they count in reports and budgets.
         Webhook deliveries for all committed events are created first, while the events exist.
 
         Raises:
@@ -111,6 +115,7 @@ class JobCommands:
         get_job(self._session, job_id, locked=True)
         if users := ResultModelRepository(self._session).users(job_id):
             raise ResultInUseError(job_id, users)
+        keep_times(self._session, Job.id == job_id)
         deleted = self._session.scalar(
             delete(Job)
             .where(Job.id == job_id, Job.status.in_(FINAL), _is_at(version))

@@ -10,7 +10,9 @@ from db.core.clock import now, was_set_back
 from db.core.errors import EstimateNotFoundError
 from db.core.problem import Problem
 from db.core.states import JobState
+from db.jobs.costs import cost_refusal
 from db.jobs.search import search_columns
+from db.problems.catalogue import refusal_problem
 from db.problems.resources import ESTIMATE_OVERDUE
 from db.scheduling.pending_checks import LONGEST, CheckRepository
 from db.spec.inputs.references import is_on_hub
@@ -69,7 +71,6 @@ class EstimateRepository:
 
     def find_or_create(self, spec: PruneSpec, key_id: str | None = None) -> tuple[Estimate, bool]:
         """Return the estimate as `request` does, and whether it is new."""
-        fields = spec.model_dump(mode="json")
         owner = None if spec.model_secret is None else key_id
         spec_digest = search_columns(spec, None)["spec_digest"]  # that of its jobs
         is_valid = or_(
@@ -82,7 +83,7 @@ class EstimateRepository:
         estimate = self._session.scalar(query.order_by(Estimate.created_at.desc()).limit(1))
         if estimate is not None:
             return estimate, False
-        made = Estimate(spec_digest=spec_digest, spec=fields, created_by=owner)
+        made = Estimate(spec_digest=spec_digest, spec=spec.stored(), created_by=owner)
         self._session.add(made)
         self._session.flush()
         return made, True
@@ -124,8 +125,15 @@ class EstimateRepository:
         )
 
     def complete(self, estimate_id: str, result: Document) -> None:
-        """Store the result, unless the estimate has timed out."""
-        self._finish(estimate_id, {"answer": result})
+        """Store the result, unless the estimate has timed out.
+
+        Jobs with this specification that wait for it fail if it is above their bound of the cost.
+        """
+        estimate = self._session.get(Estimate, estimate_id, populate_existing=True)
+        if estimate is not None and estimate.finished_at is None:
+            self._finish(estimate_id, {"answer": result})
+            if (seconds := result.get("seconds")) is not None:
+                self._refuse_costly(estimate, seconds["p90"])
 
     def fail(self, estimate_id: str, problem: Problem) -> None:
         """Store the reason why there is no result, unless the estimate has timed out.
@@ -164,6 +172,18 @@ class EstimateRepository:
             self.fail(estimate.id, ESTIMATE_OVERDUE.problem(_OVERDUE, hint=hint))
         self._session.execute(delete(Estimate).where(Estimate.created_at < now(-KEPT_FOR)))
         return bool(overdue)
+
+    def _refuse_costly(self, estimate: Estimate, likely_s: float) -> None:
+        # Without an estimate, the bound itself was reserved.
+        unestimated = (
+            Job.likely_cost == Job.max_cost,
+            Job.hourly_price * likely_s / 3600 > Job.max_cost,
+        )
+        checks = CheckRepository(self._session)
+        for job in checks.unstarted(estimate, *unestimated):
+            if job.price is not None and job.max_cost is not None:
+                refused = cost_refusal(job.price, likely_s, job.max_cost)
+                checks.apply_refusal(estimate, refusal_problem(refused), Job.id == job.id)
 
     def _finish(self, estimate_id: str, values: Document) -> None:
         self._session.execute(

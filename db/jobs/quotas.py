@@ -1,21 +1,21 @@
 """The usage of each API key, computed from its jobs and datasets, and the quotas that limit it."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from itertools import groupby
+from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.access.keys import Quotas
 from db.core.clock import now
-from db.core.errors import QuotaExceededError
-from db.core.states import FINAL, HELD, JobState
+from db.core.errors import BudgetExceededError, QuotaExceededError
+from db.core.states import FINAL, JobState
+from db.jobs.costs import CostRepository
+from db.jobs.held_time import held_times
 from db.tables.access import ApiKey
 from db.tables.artifacts import Artifact
 from db.tables.datasets import Dataset
-from db.tables.jobs import Job, JobEvent
+from db.tables.jobs import Job
 
 WINDOW = timedelta(days=30)
 
@@ -28,24 +28,29 @@ class Usage:
         jobs_in_flight: the number of its jobs that have not ended.
         gpu_hours: the number of hours for which workers held its jobs in the last 30 days.
         artifact_bytes: the total size of its jobs' files and of its uploaded datasets.
+        monthly_cost: what its jobs have cost in the present calendar month.
     """
 
     jobs_in_flight: int
     gpu_hours: float
     artifact_bytes: int
+    monthly_cost: float
 
 
 class QuotaRepository:
     """Computes usage and enforces quotas; never commits."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self._session, self._costs = session, CostRepository(session)
 
     def usage(self, key_id: str) -> Usage:
-        return Usage(self._in_flight(key_id), self._gpu_hours(key_id), self._bytes(key_id))
+        spent = self._costs.spent(key_id, *self._costs.month())
+        return Usage(
+            self._in_flight(key_id), self._gpu_hours(key_id), self._bytes(key_id), round(spent, 4)
+        )
 
-    def check_jobs(self, key_id: str | None, jobs: int = 1) -> None:
-        """Check that a key's quotas allow ``jobs`` more jobs.
+    def check_jobs(self, key_id: str | None, jobs: int = 1, likely_cost: float = 0.0) -> None:
+        """Check that a key's quotas allow ``jobs`` more jobs, which likely cost this in all.
 
         The key's row stays locked until the transaction ends, so that concurrent requests are
         checked one after another.
@@ -55,15 +60,17 @@ class QuotaRepository:
         """
         if key_id is None or (key := self._locked(key_id)) is None:
             return
+        self._check_budget(key, likely_cost)
         count = {
             "jobs_in_flight": self._in_flight,
             "gpu_hours": self._gpu_hours,
             "artifact_bytes": self._bytes,
         }
-        for quota, allowed in asdict(Quotas.of(key)).items():
-            if allowed is None:
+        quotas = asdict(Quotas.of(key))
+        for quota, counted in count.items():
+            if (allowed := quotas[quota]) is None:
                 continue
-            used, last = count[quota](key_id), jobs - 1 if quota == "jobs_in_flight" else 0
+            used, last = counted(key_id), jobs - 1 if quota == "jobs_in_flight" else 0
             if used + last >= allowed:
                 raise QuotaExceededError(key.name, quota, used, allowed, jobs)
 
@@ -80,6 +87,20 @@ class QuotaRepository:
         allowed, used = Quotas.of(key).artifact_bytes, self._bytes(key_id)
         if allowed is not None and used + size_bytes > allowed:
             raise QuotaExceededError(key.name, "artifact_bytes", used, allowed)
+
+    def has_budget(self, key_id: str | None) -> bool:
+        """Whether the cost of a key's jobs is limited."""
+        key = None if key_id is None else self._session.get(ApiKey, key_id)
+        return key is not None and key.max_monthly_cost is not None
+
+    def _check_budget(self, key: ApiKey, likely_cost: float) -> None:
+        if (budget := key.max_monthly_cost) is None:
+            return
+        begin, end = self._costs.month()
+        spent, reserved = self._costs.spent(key.id, begin, end), self._costs.reserved(key.id)
+        left = budget - spent - reserved
+        if left <= 0 or likely_cost > left:
+            raise BudgetExceededError(key.name, budget, spent, reserved, likely_cost, end)
 
     def _locked(self, key_id: str) -> ApiKey | None:
         query = select(ApiKey).where(ApiKey.id == key_id).with_for_update()
@@ -100,38 +121,6 @@ class QuotaRepository:
     def _gpu_hours(self, key_id: str) -> float:
         until = self._session.scalars(select(now())).one()
         since = until - WINDOW
-        total = timedelta(0)
-        changed = transitions(Job.created_by == key_id, Job.updated_at >= since)
-        rows = self._session.execute(changed)
-        for _, changes in groupby(rows, key=lambda row: row[0]):
-            total += held_time(((row.at, row.status) for row in changes), since, until)
+        times = held_times(self._session, since, until, Job.created_by == key_id)
+        total = sum(times.values(), start=timedelta(0))
         return round(total / timedelta(hours=1), 4)
-
-
-def held_time(
-    changes: Iterable[tuple[datetime, JobState]], since: datetime, until: datetime
-) -> timedelta:
-    """Return how long workers held a job between ``since`` and ``until``.
-
-    Args:
-        changes: the time and the new state of each of the job's transitions, oldest first.
-        since: the start of the period.
-        until: the end of the period.
-    """
-    total, start = timedelta(0), None
-    for at, status in changes:
-        if status in HELD:
-            start = start or max(at, since)
-        elif start is not None:
-            total += max(at - start, timedelta(0))
-            start = None
-    return total if start is None else total + max(until - start, timedelta(0))
-
-
-def transitions(*where: ColumnElement[bool]) -> Select[str, datetime, JobState]:
-    """Return the query for the transitions of the jobs that meet all conditions.
-
-    They are ordered by job and time.
-    """
-    query = select(JobEvent.job_id, JobEvent.at, JobEvent.status).join(Job).where(*where)
-    return query.where(JobEvent.kind == "status").order_by(JobEvent.job_id, JobEvent.seq)

@@ -26,6 +26,7 @@ from db.jobs.quotas import QuotaRepository
 from db.jobs.result_models import ResultModelRepository
 from db.jobs.search import search_columns
 from db.scheduling.fair_shares import register_key
+from db.spec.prices import Price
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from db.tables.base import Document
@@ -41,6 +42,9 @@ class NewJob:
         spec: what to prune, and how.
         parent_id: the id of the job that this one reruns.
         created_by: the id of the API key whose quotas the job counts against.
+        price: the price of the queue's workers; None without one.
+        max_cost: the cost above which the job stops.
+        likely_cost: the cost that it likely stays below; None if not known.
         traceparent: the W3C trace context of the request; the spans of all attempts link to it.
     """
 
@@ -55,7 +59,15 @@ class NewJob:
     deadline: datetime | None = None
     gate: Gate | None = None
     created_by: str | None = None
+    price: Price | None = None
+    max_cost: float | None = None
+    likely_cost: float | None = None
     traceparent: str | None = None
+
+    @property
+    def reserved_cost(self) -> float | None:
+        """The cost that is reserved in the key's budget until the job has ended."""
+        return self.max_cost if self.likely_cost is None else self.likely_cost
 
 
 class JobRepository:
@@ -71,11 +83,11 @@ class JobRepository:
         broker message has yet to be sent.
 
         Raises:
-            QuotaExceededError: the key ``new.created_by`` has no quota left for one more job.
+            QuotaExceededError: the key ``new.created_by`` has no quota or budget left for the job.
             SpecRefusedError: the specification names an uploaded dataset that does not exist, or
                 the result or the search of a job that has none.
         """
-        QuotaRepository(self._session).check_jobs(new.created_by)
+        QuotaRepository(self._session).check_jobs(new.created_by, 1, new.reserved_cost or 0.0)
         return self.add_reserved(new)
 
     def add_reserved(self, new: NewJob, sweep: tuple[str, int] | None = None) -> Job:
@@ -105,6 +117,10 @@ class JobRepository:
             not_before=new.not_before,
             deadline=new.deadline,
             created_by=new.created_by,
+            hourly_price=None if new.price is None else new.price.hourly,
+            currency=None if new.price is None else new.price.currency,
+            max_cost=new.max_cost,
+            likely_cost=new.reserved_cost,
             gate=_gate_document(new.gate),
             sweep_id=sweep_id,
             sweep_point=sweep_point,

@@ -24,10 +24,12 @@ class Point:
     Attributes:
         varied: the fields that the sweep's grid or list of jobs sets, with this point's values.
         spec: the complete specification of the job.
+        likely_cost: the cost that the job likely stays below; None if not known.
     """
 
     varied: Document
     spec: PruneSpec
+    likely_cost: float | None = None
 
 
 class SweepRepository:
@@ -52,7 +54,9 @@ class SweepRepository:
                 jobs.
             SpecRefusedError: a specification names an uploaded dataset that does not exist.
         """
-        QuotaRepository(self._session).check_jobs(common.created_by, len(points))
+        new = [replace(common, spec=one.spec, likely_cost=one.likely_cost) for one in points]
+        reserved = sum(job.reserved_cost or 0.0 for job in new)
+        QuotaRepository(self._session).check_jobs(common.created_by, len(points), reserved)
         sweep = Sweep(
             name=common.name,
             labels=dict(common.labels),
@@ -62,8 +66,8 @@ class SweepRepository:
         self._session.add(sweep)
         self._session.flush()
         jobs = JobRepository(self._session)
-        for index, point in enumerate(points):
-            jobs.add_reserved(replace(common, spec=point.spec), sweep=(sweep.id, index))
+        for index, job in enumerate(new):
+            jobs.add_reserved(job, sweep=(sweep.id, index))
         return sweep
 
     def get(self, sweep_id: str) -> Sweep:
@@ -100,6 +104,12 @@ class SweepRepository:
         ):
             counts[sweep_id or ""][status] = count
         return counts
+
+    def models(self, sweep_ids: Sequence[str]) -> dict[str, str]:
+        """Return the model of each sweep that still has jobs; all jobs of a sweep have the same."""
+        query = select(Job.sweep_id, func.min(Job.model_key)).where(Job.sweep_id.in_(sweep_ids))
+        rows = self._session.execute(query.group_by(Job.sweep_id))
+        return {sweep_id or "": model for sweep_id, model in rows}
 
     def runnable(self, sweep_id: str) -> list[str]:
         """Return the ids of the sweep's queued jobs that may start now."""

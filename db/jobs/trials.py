@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from db.core.errors import TooManyTrialsError
 from db.core.states import FINAL
 from db.events.job_events import IDS_AT_ONCE
+from db.jobs.held_time import keep_times
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository, NewJob
+from db.spec.prices import Price
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import MethodName
 from db.spec.trials import TrialRequest
@@ -50,6 +52,7 @@ class TrialRepository:
         most: int,
         *,
         created_by: str | None = None,
+        price: Price | None = None,
         traceparent: str | None = None,
     ) -> tuple[Trial, Job]:
         """Insert a trial of a finished job, and the queued job that will answer it.
@@ -59,6 +62,7 @@ class TrialRepository:
             request: the prompt, and how it is continued.
             most: how many trials of one key may be unfinished at a time.
             created_by: the id of the API key whose quotas the trial counts against.
+            price: the price of the queue's workers.
             traceparent: the W3C trace context of the request.
 
         Raises:
@@ -73,6 +77,7 @@ class TrialRepository:
             queue=tried.queue,
             priority=PRIORITY,
             created_by=created_by,
+            price=price,
             traceparent=traceparent,
         )
         job = JobRepository(self._session).add_reserved(new)
@@ -132,6 +137,7 @@ def trial_spec(tried: PruneSpec) -> PruneSpec:
 def delete_trials(session: Session, tried_id: str) -> None:
     """Delete the trials of a job with the jobs that answer them; a running one then stops."""
     answering = select(Trial.job_id).where(Trial.tried_id == tried_id)
+    keep_times(session, Job.id.in_(answering))
     session.execute(
         delete(Job).where(Job.id.in_(answering)).execution_options(synchronize_session=False)
     )

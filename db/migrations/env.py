@@ -1,4 +1,4 @@
-"""Run the migrations on the connection that `db.core.migration` hands over."""
+"""Run the migrations on the connection that `db.schema.migration` hands over."""
 
 from alembic import context
 

@@ -3,6 +3,7 @@
 from db.core.errors import (
     ApiKeyNotFoundError,
     ApiKeyRevokedError,
+    BudgetExceededError,
     EncryptionKeyError,
     QuotaExceededError,
     SecretExistsError,
@@ -86,6 +87,15 @@ QUOTA_EXCEEDED = GROUP.add(
     "The key that the job counts against has reached one of its quotas; the detail names the "
     "quota, what is used of it and what is allowed.",
     error=QuotaExceededError,
+)
+BUDGET_EXCEEDED = GROUP.add(
+    "budget_exceeded",
+    429,
+    "The key's budget is used up",
+    "The key that the job counts against has a budget for each calendar month, and what it has "
+    "spent, what its unfinished jobs will likely cost and what the request likely costs are more; "
+    "the detail has the amounts, and when the month ends.",
+    error=BudgetExceededError,
 )
 SECRET_NOT_FOUND = GROUP.add(
     "secret_not_found",

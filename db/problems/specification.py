@@ -30,6 +30,15 @@ DEADLINE_PASSED = GROUP.add(
     "POST to its /retry, which drops the deadline and continues after the last finished block, or "
     "to its /rerun with a later one.",
 )
+COST_EXCEEDED = GROUP.add(
+    "cost_exceeded",
+    402,
+    "The job costs more than it may",
+    "The job has cost more than its max_cost, or a request gave a max_cost below the job's likely "
+    "cost.",
+    "PATCH max_cost of the job, then POST to its /retry, which continues after the last finished "
+    "block.",
+)
 
 # Options.
 _add(

@@ -6,11 +6,10 @@ from functools import lru_cache
 
 from sqlalchemy import BindParameter, bindparam, case, func, literal, or_, select, true
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now
 from db.core.states import JobState
-from db.events.job_rows import change_of_job, record_event, run_change
+from db.events.job_rows import JobChange, change_of_job, record_event, run_change
 from db.events.transitions import IDLE, LEASE, entering, lease_fields
 from db.scheduling.crashes import MAX_CRASHES, lost, starved, strikes
 from db.scheduling.fair_shares import record_claim
@@ -60,7 +59,7 @@ class ClaimRepository:
 
 
 @lru_cache(maxsize=16)
-def _claim(lease: timedelta, sweep_id: str | None, queues: tuple[str, ...]) -> ReturningUpdate[Job]:
+def _claim(lease: timedelta, sweep_id: str | None, queues: tuple[str, ...]) -> JobChange:
     was_lost = lost(JobState.running)
     worker_id: BindParameter[str | None] = bindparam("claimed_on")
     crashed = was_lost & ~starved()

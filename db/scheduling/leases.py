@@ -19,7 +19,15 @@ from db.core.clock import now
 from db.core.errors import JobNotFoundError, LeaseLostError
 from db.core.problem import Problem
 from db.core.states import HELD, JobState, Phase
-from db.events.job_rows import HeldJob, change_job, record_event, visible_change
+from db.events.job_rows import (
+    HeldJob,
+    JobChange,
+    change_job,
+    change_of_job,
+    record_event,
+    run_change,
+    visible_change,
+)
 from db.events.transitions import LEASE, entering, is_in, leading_to, lease_fields, releasing
 from db.files.sealed_folder import NewArtifact
 from db.outputs.repository import OutputRepository
@@ -137,13 +145,10 @@ class LeaseRepository:
             LeaseLostError: also if the job is being cancelled.
         """
         verdict = self._verdict(job_id, result)
-        values = entering(JobState.succeeded) | {"result": result, "error": None, "progress": 1.0}
-        values |= {
-            "verdict": verdict,
-            "size_bytes": sum(artifact.size_bytes for artifact in artifacts),
-        }
+        new: Document = {"result": result, "error": None, "progress": 1.0, "verdict": verdict}
+        new["size_bytes"] = sum(artifact.size_bytes for artifact in artifacts)
         data = {} if verdict is Verdict.none else {"verdict": verdict.value}
-        job = self._finish(job_id, attempt, _held_before(JobState.succeeded), values, data)
+        job = self._finish(job_id, attempt, JobState.succeeded, data, new)
         for name, value in sorted_metrics(result, job.spec.tasks or ()).items():
             setattr(job, name, value)
         if job.started_at is not None and job.finished_at is not None:
@@ -159,10 +164,10 @@ class LeaseRepository:
     def fail(self, job_id: str, attempt: int, problem: Problem) -> Job:
         """Mark a job as failed, or as cancelled if it was being cancelled."""
         error = problem.model_dump(mode="json")
-        values = entering(JobState.failed) | {"error": error}
         try:
-            states = _held_before(JobState.failed)
-            return self._finish(job_id, attempt, states, values, {"error": error})
+            return self._finish(
+                job_id, attempt, JobState.failed, {"error": error}, {"error": error}
+            )
         except LeaseLostError:
             return self.finish_cancelled(job_id, attempt)
 
@@ -191,14 +196,14 @@ class LeaseRepository:
         Raises:
             LeaseLostError: also if no cancel was requested.
         """
-        return self._finish(job_id, attempt, [JobState.cancelling], entering(JobState.cancelled))
+        return self._finish(job_id, attempt, JobState.cancelled)
 
     def release(self, job_id: str, attempt: int) -> Job:
         """Return a job to its queue without counting a crash.
 
         A job that was being paused or cancelled becomes paused or cancelled instead.
         """
-        return self._finish(job_id, attempt, list(HELD), releasing(), {"reason": "yielded"})
+        return self._finish(job_id, attempt, None, {"reason": "yielded"})
 
     def _verdict(self, job_id: str, result: Document) -> Verdict:
         # Reading first is safe: a job's gate never changes.
@@ -239,14 +244,15 @@ class LeaseRepository:
         self,
         job_id: str,
         attempt: int,
-        states: Sequence[JobState],
-        values: dict[str, Any],
+        wanted: JobState | None,
         data: Document | None = None,
+        new: Document | None = None,
     ) -> Job:
-        """End the attempt: change the job if it is in one of the states, and record the change."""
-        job = change_job(
-            self._session, job_id, Job.attempt == attempt, is_in(*states), values=values
-        )
+        """End the attempt and record it; without a wanted state, the job is released."""
+        new = new or {}
+        parameters = {f"new_{name}": value for name, value in new.items()}
+        change = _end(wanted, tuple(new))
+        job = run_change(self._session, change, job_id, {"held_attempt": attempt} | parameters)
         if job is None:
             raise LeaseLostError(job_id, attempt)
         record_event(self._session, job, "status", data)
@@ -285,8 +291,22 @@ def _renewal(lease: timedelta, names: tuple[str, ...]) -> ReturningUpdate[Any]:
     return renewed.returning(*(_JOBS.c[field.name] for field in fields(HeldJob)))
 
 
-def _held_before(wanted: JobState) -> list[JobState]:
-    return [state for state in leading_to(wanted) if state in HELD]
+@lru_cache(maxsize=64)
+def _end(wanted: JobState | None, names: tuple[str, ...]) -> JobChange:
+    """Return the UPDATE that ends an attempt, and sets the named columns as well."""
+    new = {name: bindparam(f"new_{name}") for name in names}
+    held = _JOBS.c.attempt == bindparam("held_attempt")
+    return change_of_job(held, is_in(*ends_from(wanted)), values=ending(wanted) | new)
+
+
+def ending(wanted: JobState | None) -> dict[str, Any]:
+    """Return the columns to set at the end of an attempt; None: the job is released."""
+    return releasing() if wanted is None else entering(wanted)
+
+
+def ends_from(wanted: JobState | None) -> list[JobState]:
+    """Return the states in which a job must be for such an end of its attempt."""
+    return [state for state in (HELD if wanted is None else leading_to(wanted)) if state in HELD]
 
 
 def _progress(

@@ -37,17 +37,23 @@ class CheckRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def apply_refusal(self, estimate: Estimate, problem: Problem) -> list[str]:
+    def unstarted(self, estimate: Estimate, *where: ColumnElement[bool]) -> list[Job]:
+        """Return the jobs that an estimate is for and that no worker has started."""
+        query = select(Job).where(*_UNSTARTED, Job.spec_digest == estimate.spec_digest, *where)
+        if estimate.created_by is not None:  # the secret is that of one key
+            query = query.where(Job.created_by == estimate.created_by)
+        return list(self._session.scalars(query))
+
+    def apply_refusal(
+        self, estimate: Estimate, problem: Problem, *where: ColumnElement[bool]
+    ) -> list[str]:
         """Fail the jobs that no worker has started and that the planner refuses; return their ids.
 
         A problem that may pass fails no job.
         """
         if problem.status >= 500 or problem.retryable:
             return []
-        query = select(Job.id).where(*_UNSTARTED, Job.spec_digest == estimate.spec_digest)
-        if estimate.created_by is not None:  # the secret is that of one key
-            query = query.where(Job.created_by == estimate.created_by)
-        ids = list(self._session.scalars(query))
+        ids = [job.id for job in self.unstarted(estimate, *where)]
         return [job_id for job_id in ids if self._fail(job_id, problem)]
 
     def refuse_if_known(self, job: Job) -> Job:

@@ -7,12 +7,11 @@ from typing import cast
 
 from sqlalchemy import ColumnElement, Select, Table, bindparam, case, or_, select, update
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now, was_set_back
 from db.core.states import FINAL, HELD, JobState
 from db.events.job_events import IDS_AT_ONCE
-from db.events.job_rows import change_of_job, record_event, run_change
+from db.events.job_rows import JobChange, change_of_job, record_event, run_change
 from db.events.transitions import RETRIED, entering, is_in, leading_to, releasing
 from db.problems.failures import WORKER_LOST
 from db.problems.specification import DEADLINE_PASSED
@@ -118,6 +117,19 @@ class RecoveryRepository:
         run_change(self._session, _end_lease(), job_id, {"holder": worker})
         return self._fail_at_last_crash(job_id) or self._release(job_id)
 
+    def release_all(self) -> list[Job]:
+        """Release all held jobs of a restored database, which their workers know nothing of.
+
+        No crash is counted.
+        """
+        ids = list(self._session.scalars(select(Job.id).where(is_in(*HELD))))
+        change = change_of_job(is_in(*HELD), values=releasing())
+        released = [run_change(self._session, change, job_id) for job_id in ids]
+        jobs = [job for job in released if job is not None]
+        for job in jobs:
+            record_event(self._session, job, "status", {"reason": "restored"})
+        return jobs
+
     def _release_starved(self, job_id: str) -> Job | None:
         job = run_change(self._session, _release_starved(), job_id)
         if job is not None:
@@ -177,7 +189,7 @@ def _ids_of_overdue() -> Select[str]:
 
 
 @lru_cache
-def _expire() -> ReturningUpdate[Job]:
+def _expire() -> JobChange:
     error = DEADLINE_PASSED.problem(_OVERDUE).model_dump(mode="json")
     return change_of_job(_overdue(), values=entering(JobState.expired) | {"error": error})
 
@@ -188,18 +200,18 @@ def _ids_of_lost() -> Select[str]:
 
 
 @lru_cache
-def _end_lease() -> ReturningUpdate[Job]:
+def _end_lease() -> JobChange:
     held = (Job.worker == bindparam("holder"), is_in(*HELD))
     return change_of_job(*held, values={"lease_until": now(-timedelta(seconds=1))}, versioned=False)
 
 
 @lru_cache
-def _release_starved() -> ReturningUpdate[Job]:
+def _release_starved() -> JobChange:
     return change_of_job(lost(JobState.running), starved(), values=releasing())
 
 
 @lru_cache
-def _release_lost() -> ReturningUpdate[Job]:
+def _release_lost() -> JobChange:
     ran = Job.status == JobState.running
     values = releasing() | {
         "crashes": Job.crashes + case((ran, 1), else_=0),
@@ -210,7 +222,7 @@ def _release_lost() -> ReturningUpdate[Job]:
 
 
 @lru_cache
-def _fail_lost() -> ReturningUpdate[Job]:
+def _fail_lost() -> JobChange:
     error = WORKER_LOST.problem(_LOST).model_dump(mode="json")
     values = entering(JobState.failed) | {"error": error}
     values |= {"crashes": Job.crashes + 1, "strikes": strikes()}

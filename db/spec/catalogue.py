@@ -272,7 +272,7 @@ METHODS: tuple[MethodInfo, ...] = (
             "widely: measure it, and calibrate on texts of what the model has to keep doing."
         ),
         cost=(
-            "Two forward passes of the calibration windows; memory for one block with its experts "
+            "One forward pass of the calibration windows; memory for one block with its experts "
             "and the activations. The result is written at once, without another copy."
         ),
     ),

@@ -1,7 +1,7 @@
 """The specification of a job: its validated, immutable fields."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 from pydantic import GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -30,6 +30,7 @@ from db.spec.options.target import TargetFields
 from db.spec.options.tasks import TaskFields
 from db.spec.options.vocabulary import VocabularyFields
 from db.spec.pruning.patterns import implied_sparsity
+from db.spec.pruning.presets import PRESET_FIELDS
 
 
 class PruneSpec(
@@ -70,6 +71,20 @@ class PruneSpec(
             return data if share is None else data | {"sparsity": share}
         return data
 
+    def stored(self) -> dict[str, Any]:
+        """Return the fields to store: all but those of `OFF` that are off.
+
+        An older version then reads every job that uses no newer option. The others are stored even
+        at their default, so that a changed default never changes an old job.
+        """
+        written = self.model_dump(mode="json")
+        return {name: value for name, value in written.items() if OFF.get(name, ...) != value}
+
+    @classmethod
+    def from_stored(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the specification of a row; a field that it lacks is off."""
+        return cls.model_validate(OFF | dict(fields))
+
     @classmethod
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
@@ -82,6 +97,13 @@ class PruneSpec(
         return schema
 
 
+OFF: dict[str, Any] = {
+    name: None if field.default is None else []
+    for name, field in PruneSpec.model_fields.items()
+    if field.default in (None, ()) and name not in PRESET_FIELDS
+}
+"""The fields that are off by default, as JSON; those of presets are not, because a preset would set
+them again."""
 OPTIONS = options_of(PruneSpec)
 """What is known of each option of a job, in the order of their fields."""
 VARIED = tuple(
@@ -106,7 +128,8 @@ def named_texts(spec: PruneSpec) -> Iterator[tuple[str, str, str | None]]:
         for field in option.text_lists:
             for place, text in enumerate(value_of(spec, field)):
                 if isinstance(text, MixedText):
-                    yield f"{field}.{place}.dataset", text.dataset, text.text_field
+                    if text.dataset is not None:
+                        yield f"{field}.{place}.dataset", text.dataset, text.text_field
                 else:
                     yield f"{field}.{place}", text, None
 

@@ -18,14 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.core.broker_names import TRANSPORT_OPTIONS
 from db.core.redaction import redact
-from db.core.revision import (
+from db.core.session import sqlite_file
+from db.schema.revision import (
     SchemaState,
     current_revision,
     hide_password,
     known_revisions,
     schema_state,
 )
-from db.core.session import sqlite_file
 from db.startup.env_file import read_env_file
 from db.startup.setting_names import PREFIX, unknown_names
 from db.startup.settings import Settings
@@ -158,7 +158,7 @@ def database(
     state = schema_state(revision)
     if state is SchemaState.newer:
         return Finding("database", "wrong", f"{name} {NEWER.format(revision)}")
-    if needs_tables and state is not SchemaState.current:
+    if needs_tables and state in {SchemaState.empty, SchemaState.older}:
         return Finding("database", "wrong", f"{name} is not up to date. {MIGRATE}")
     return Finding("database", "ok", f"{hide_password(url)}, migration {revision}, {state.value}")
 
@@ -168,6 +168,8 @@ def downgrade_target(url: str, wanted: str) -> Finding:
     known, revision = known_revisions(), current_revision(url)
     if wanted not in known:
         why = f"there is no such migration. Choose one from {known[-1]} to {known[0]}."
+    elif revision not in (None, *known):
+        why = f"the database is at {revision}. Use the newer version that it belongs to."
     elif revision is None or known.index(revision) > known.index(wanted):
         why = f"the database is older ({revision or 'empty'}). Omit --to to upgrade."
     else:

@@ -4,9 +4,10 @@ import json
 import os
 import re
 from datetime import timedelta
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -46,27 +47,27 @@ Roots = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_folders)]
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-def _parse_rules(value: object) -> object:
-    """Parse rules that are written as JSON.
+def parse_json(adapter: TypeAdapter[Any], empty: object, value: object) -> object:
+    """Parse a value that is written as JSON; an empty text means ``empty``.
 
     Raises:
-        PydanticCustomError: they are not valid; the message names the first wrong place and value.
+        PydanticCustomError: it is not valid; the message names the first wrong place and value.
     """
     if not isinstance(value, str):
         return value
     if not value.strip():
-        return ()
+        return empty
     try:
-        return RULES.validate_json(value)
+        return adapter.validate_json(value)
     except ValidationError as error:
         first = error.errors()[0]
         place = "".join(f"[{json.dumps(part)}]" for part in first["loc"])
         why = {"place": place and f"{place} is {json.dumps(first['input'])}: ", "why": first["msg"]}
-        raise PydanticCustomError("rules", "{place}{why}", why) from None
+        raise PydanticCustomError("json", "{place}{why}", why) from None
 
 
 RULES = TypeAdapter[tuple[RetentionRule, ...]](RetentionRules)
-Rules = Annotated[RetentionRules, NoDecode, BeforeValidator(_parse_rules)]
+Rules = Annotated[RetentionRules, NoDecode, BeforeValidator(partial(parse_json, RULES, ()))]
 NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 
 LEAST_HEARTBEAT_TIMEOUT = timedelta(seconds=15)

@@ -41,6 +41,7 @@ class ApiKey(IdRow):
     max_jobs_in_flight: Mapped[int | None]
     max_gpu_hours: Mapped[float | None] = mapped_column(Double)
     max_artifact_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    max_monthly_cost: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[datetime] = mapped_column(default=now())
     created_by: Mapped[str | None] = mapped_column(ID)
     expires_at: Mapped[datetime | None]

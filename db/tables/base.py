@@ -37,11 +37,10 @@ class SpecType(TypeDecorator[PruneSpec]):
     cache_ok = True
 
     def process_bind_param(self, value: PruneSpec | None, dialect: Dialect) -> Document | None:
-        """Store every field, so that a changed default never changes an old job."""
-        return None if value is None else value.model_dump(mode="json")
+        return None if value is None else value.stored()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> PruneSpec | None:
-        return None if value is None else PruneSpec.model_validate(value)
+        return None if value is None else PruneSpec.from_stored(value)
 
 
 class Base(DeclarativeBase):

@@ -20,6 +20,7 @@ from db.core.clock import now
 from db.core.ids import new_id
 from db.core.sort_key import SortMetric
 from db.core.states import JobState, Phase
+from db.spec.prices import Price
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Verdict
 from db.tables.base import EMPTY_TEXT, ID, SEARCHABLE_JSON, ZERO, Base, Document, SpecType
@@ -63,6 +64,11 @@ class Job(Base):
             ``size_bytes`` is the total size of its artifacts at that time.
         pinned: whether no retention rule may delete its files.
         downloaded_at: the last time when a client was seen to download its files, to the minute.
+        hourly_price, currency: what an hour of a worker costs, as of the job's submission; None if
+            its queue had no price.
+        max_cost: the cost above which the job stops; None without such a bound.
+        likely_cost: the cost that is reserved in its key's budget: the cost that it likely stays
+            below, as of its estimate, or else ``max_cost``; None if neither is known.
     """
 
     __tablename__ = "jobs"
@@ -134,9 +140,20 @@ class Job(Base):
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     pinned: Mapped[bool] = mapped_column(default=False, server_default=false())
     downloaded_at: Mapped[datetime | None]
+    hourly_price: Mapped[float | None] = mapped_column(Double)
+    currency: Mapped[str | None] = mapped_column(String(16))
+    max_cost: Mapped[float | None] = mapped_column(Double)
+    likely_cost: Mapped[float | None] = mapped_column(Double)
     error: Mapped[Document | None]
     warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
     version: Mapped[int] = mapped_column(default=1)
+
+    @property
+    def price(self) -> Price | None:
+        """The price of the workers that hold it."""
+        if self.hourly_price is None:
+            return None
+        return Price(self.hourly_price, self.currency or "")
 
 
 class Sweep(Base):

@@ -19,6 +19,7 @@ from db.tables.jobs import (
 from db.tables.labels import JobLabel
 from db.tables.logs import LogLine
 from db.tables.outputs import Output
+from db.tables.past_attempts import PastAttempt
 from db.tables.samples import QueueSample, WorkerSample
 from db.tables.trials import Trial
 from db.tables.triggers import Trigger, TriggerDelivery
@@ -42,6 +43,7 @@ __all__ = [
     "LastClaim",
     "LogLine",
     "Output",
+    "PastAttempt",
     "QueueSample",
     "Secret",
     "StoredResponse",

@@ -11,10 +11,10 @@ from playwright.sync_api import Browser, expect
 
 from api.app import create_app
 from api.core.settings import ApiSettings
-from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.file_store import FileStore
+from db.schema.migration import migrate
 from tests.api.live import serving as serving_api
 from tests.dashboard.browser import WITHIN_MS, Session, chromium, session
 from tests.e2e.embedded import Service

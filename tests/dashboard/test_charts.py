@@ -1,9 +1,10 @@
 """Charts: what is drawn can also be read, by hover, by keys and as a table."""
 
 import re
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.dashboard.browser import NARROW, Session, session
 from tests.dashboard.conftest import Api
@@ -13,6 +14,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.e2e
 
 DRAWN = "(canvas) => canvas.toDataURL()"
+HEIGHT = "(one) => one.offsetHeight"
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,8 @@ def test_a_chart_is_read_by_hover_by_keys_and_as_a_table(api_tabs: Session, two_
     slider = page.get_by_role("slider", name="Error by block")
     chart = page.get_by_role("figure").filter(has=slider)
 
+    slider.scroll_into_view_if_needed()
+    expect(chart.locator("canvas")).to_be_visible()
     slider.hover()
     expect(chart.locator(".chart-tip")).to_contain_text("Block")
     slider.focus()
@@ -91,6 +95,32 @@ def test_a_drag_zooms_in_and_the_axis_can_be_logarithmic(api_tabs: Session, two_
 
     chart.get_by_label("Log axis").check()
     eventually(lambda: canvas.evaluate(DRAWN) != whole)
+
+
+def test_the_code_of_charts_is_loaded_when_one_is_near_or_the_page_is_used_and_nothing_moves(
+    browser: Browser, api: Api
+) -> None:
+    path = f"/jobs/{add_job(api.sessions, 'below', 25.0).id}"
+    acts: tuple[Callable[[Page], None], ...] = (
+        lambda page: page.get_by_role("slider", name="Error by block").scroll_into_view_if_needed(),
+        lambda page: page.keyboard.press("Control"),  # as before a page is printed
+    )
+    for act in acts:
+        with session(browser, api.url, size=(1280, 250)) as tabs:
+            page = tabs.open(path)
+            slider = page.get_by_role("slider", name="Error by block")
+            chart = page.get_by_role("figure").filter(has=slider)
+            expect(chart).to_be_visible()
+            for _ in range(2):
+                page.evaluate("new Promise(requestAnimationFrame)")
+            assert not any("/plot-" in url for url in tabs.requests)
+            height = chart.evaluate(HEIGHT)
+
+            act(page)
+
+            expect(slider.locator("canvas")).to_be_visible()
+            assert sum("/plot-" in url for url in tabs.requests) == 2  # a script and its style
+            assert chart.evaluate(HEIGHT) == height
 
 
 def test_the_strip_of_experts_is_read_where_it_is_pointed_at_and_fits_a_phone(

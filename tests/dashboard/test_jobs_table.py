@@ -11,10 +11,10 @@ from sqlalchemy import update
 
 from api.app import create_app
 from api.core.settings import ApiSettings
-from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from db.core.states import JobState
 from db.jobs.repository import JobRepository, NewJob
+from db.schema.migration import migrate
 from db.spec.quality_gate import Gate, Verdict
 from db.tables.jobs import Job
 from tests.api.live import serving

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from tests.dashboard.browser import (
     AT_200_PERCENT,
     NARROW,
     WIDE,
+    Session,
     overflow,
     photograph,
     session,
@@ -18,13 +20,14 @@ from tests.dashboard.browser import (
     wait_until,
 )
 from tests.e2e.embedded import SPEC, Service, submit
-from tests.waiting import DEADLINE_S
+from tests.waiting import DEADLINE_S, eventually
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
 
 Rules = dict[Literal["light", "dark"], tuple[str, ...]]
 
+FIRST_VIEW_BYTES = 160_000
 SIZES = {"wide": WIDE, "narrow": NARROW, "200-percent": AT_200_PERCENT, "1920": (1920, 1080)}
 ALL_RULES: Rules = {"light": (), "dark": ("color-contrast",)}
 LAYOUT_RULES: Rules = {"light": ("target-size", "scrollable-region-focusable")}
@@ -166,6 +169,30 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
                     found.append(f"{place.name}, {size}: {pixels} pixels too wide")
             page.close()
     assert found == []
+
+
+def test_a_first_view_of_a_job_transfers_at_most_160_kb(
+    browser: Browser, service: Service, places: list[Place]
+) -> None:
+    job = next(place for place in places if place.name == "job-recovered")
+    with session(browser, service.url) as tabs:
+        page = tabs.context.new_page()
+        network = page.context.new_cdp_session(page)
+        network.send("Network.enable")
+        sizes: list[float] = []
+        network.on("Network.loadingFinished", lambda end: sizes.append(end["encodedDataLength"]))
+        page.goto(job.path)
+        settle(page, job)
+        expect(page.locator(".generated")).to_have_count(1)
+        expect(page.get_by_role("slider", name="Loss by step")).to_be_visible()
+        eventually(lambda: page.title() != "" and only_listens(tabs))
+    assert 100_000 < sum(sizes) < FIRST_VIEW_BYTES  # headers are counted
+
+
+def only_listens(tabs: Session) -> bool:
+    """Whether all requests have ended but the stream of events, which never does."""
+    unfinished = [url for url in tabs.requests if tabs.open_count(urlsplit(url).path) > 0]
+    return all(urlsplit(url).path == "/v1/events" for url in unfinished)
 
 
 def test_a_chosen_theme_is_applied_before_the_first_paint_and_kept(

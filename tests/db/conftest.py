@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from db.core.migration import migrate
+from db.schema.migration import migrate
 from tests.db.postgres import admin, running_postgres
 
 WRITTEN = (
     *("jobs", "api_keys", "audit", "sweeps", "estimates", "workers", "webhooks", "triggers"),
     *("worker_samples", "queue_samples", "datasets", "key_turns", "caller_secrets"),
+    "past_attempts",
 )
 """The tables that tests write; the others refer to these, and their rows are deleted as well."""
 

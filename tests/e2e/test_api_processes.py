@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
 from db.access.keys import Quotas
-from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from db.core.states import JobState
+from db.schema.migration import migrate
 from db.tables.access import AuditEntry
 from db.tables.jobs import Job
 from tests.db.conftest import postgres  # noqa: F401 - a fixture

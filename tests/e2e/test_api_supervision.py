@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from db.core.migration import migrate
+from db.schema.migration import migrate
 from demo.service import free_port
 from tests.processes import has_ended
 from tests.waiting import DEADLINE_S, eventually

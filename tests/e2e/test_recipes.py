@@ -124,9 +124,10 @@ def test_a_service_restored_from_a_backup_has_its_files_and_finishes_its_jobs(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     backup, data = runner.folder / "backup", tmp_path_factory.mktemp("d")
+    key = runner.service.data_dir / "secrets.key"
     gate, _ = steps()
     settings = {"MODEL": "local:tiny-1", "MAX_RATIO": "0.001", "BACKUP": str(backup)}
-    settings |= {"GITHUB_RUN_ID": "2", "GITHUB_RUN_ATTEMPT": "1"}
+    settings |= {"KEY": str(key), "GITHUB_RUN_ID": "2", "GITHUB_RUN_ATTEMPT": "1"}
     (save,), (restore,) = blocks("upgrades.md", "Back up"), blocks("upgrades.md", "Restore")
     with submitting(runner, gate, settings) as submitted:
         done = runner.run(save, ZPRUNER_DATA_DIR=str(runner.service.data_dir), **settings)

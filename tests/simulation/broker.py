@@ -76,7 +76,8 @@ class Broker:
 
     def has_message(self) -> bool:
         """Whether a message can be taken now."""
-        return any(one.visible_at <= self._kernel.now for one in self.messages)
+        now = self._kernel.now
+        return bool(self.messages) and any(one.visible_at <= now for one in self.messages)
 
     def take(self) -> Message | None:
         """Take any message out of the queue; it comes back unless it is confirmed."""

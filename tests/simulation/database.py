@@ -6,14 +6,15 @@ A write transaction waits for the one before it, and an actor can be stopped bef
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import compress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import event
 
-from db.core import session
-from db.core.migration import migrate
+from db.core.session import BEGIN, open_sessions
+from db.schema.migration import migrate
 from tests.simulation.kernel import Actor, Kernel
 
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
@@ -35,12 +36,13 @@ class Database:
     def __init__(self, folder: Path) -> None:
         path = folder / "simulation.db"
         migrate(f"sqlite:///{path}")
-        self.sessions = session.open_sessions(f"sqlite:///{path}", busy_timeout=NO_WAIT)
+        self.sessions = open_sessions(f"sqlite:///{path}", busy_timeout=NO_WAIT)
         self.kernel: Kernel | None = None
         self.offset = timedelta(0)
         self.before_statement: Callable[[], None] = lambda: None
         self.commits = 0
         self._writer: Actor | None = None
+        self._written: object = None
         self._moment = (0.0, timedelta(0))
         self._times: dict[str, str] = {}
         self._listen()
@@ -53,7 +55,8 @@ class Database:
 
     def reset(self, kernel: Kernel) -> None:
         """Delete all rows, and use the clock of a new schedule."""
-        self.kernel, self.offset, self.commits, self._writer = kernel, timedelta(0), 0, None
+        self.kernel, self.offset, self.commits = kernel, timedelta(0), 0
+        self._writer = self._written = None
         self._times.clear()
         self._reader.execute("BEGIN")
         (has_rows,) = self.rows(self._has_rows)
@@ -87,12 +90,13 @@ class Database:
     def _listen(self) -> None:
         engine = self.sessions.kw["bind"]
         event.listen(engine, "connect", self._prepare)
-        event.remove(engine, "begin", session._begin)  # SQLAlchemy ignores insert=True here
-        event.listen(engine, "begin", self._begin)
-        event.listen(engine, "begin", session._begin)
-        event.listen(engine, "commit", self._commit)
-        event.listen(engine, "rollback", self._release)
-        event.listen(engine, "before_cursor_execute", self._execute)
+        event.listen(engine, "do_execute", self._execute)
+        event.listen(engine, "do_executemany", self._execute)
+        event.listen(engine, "do_execute_no_params", self._execute)
+        dialect = engine.dialect
+        dialect.do_begin = partial(self._begin, dialect.do_begin)
+        dialect.do_commit = partial(self._commit, dialect.do_commit)
+        dialect.do_rollback = partial(self._rollback, dialect.do_rollback)
 
     def _prepare(self, connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA synchronous=OFF").close()
@@ -110,29 +114,41 @@ class Database:
             self._times[offset] = text
         return text
 
-    def _begin(self, connection: Connection) -> None:
-        if self.kernel is None or self.kernel.running is None:
-            return
-        if connection.get_execution_options().get("sqlite_begin") != "IMMEDIATE":
-            self.kernel.pause("read")
-            return
-        self.kernel.pause("write")
+    def _begin(self, begin: Callable[[Any], None], connection: Any) -> None:
+        if self.kernel is not None and self.kernel.running is not None:
+            kind = connection.info.pop(BEGIN, None)
+            if kind is None:
+                self.kernel.pause("read")
+            else:
+                self._lock(self.kernel, connection)
+            self.before_statement()
+            connection.info[BEGIN] = kind
+        begin(connection)
+
+    def _lock(self, kernel: Kernel, connection: Any) -> None:
+        kernel.pause("write")
         if self._writer is not None:
-            self.kernel.running.process.is_disturbed = True
-            self.kernel.pause("lock", lambda: self._writer is None, LOCK_TIMEOUT_S)
+            assert kernel.running is not None
+            kernel.running.process.is_disturbed = True
+            kernel.pause("lock", lambda: self._writer is None, LOCK_TIMEOUT_S)
         if self._writer is None:  # else SQLite says that the database is locked
-            self._writer = self.kernel.running
+            self._writer, self._written = kernel.running, connection
 
     def _execute(self, *_: object) -> None:
         if self._running is not None:
             self.before_statement()
 
-    def _commit(self, connection: Connection) -> None:
-        if self._writer is self._running is not None:
+    def _commit(self, commit: Callable[[Any], None], connection: Any) -> None:
+        if self._written is connection and self._running is not None:
             self.before_statement()
+        commit(connection)
         self.commits += 1
         self._release(connection)
 
-    def _release(self, _: Connection) -> None:
-        if self._writer is self._running:
-            self._writer = None
+    def _rollback(self, rollback: Callable[[Any], None], connection: Any) -> None:
+        rollback(connection)
+        self._release(connection)
+
+    def _release(self, connection: Any) -> None:
+        if self._written is connection:
+            self._writer = self._written = None

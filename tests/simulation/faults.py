@@ -1,7 +1,7 @@
 """Faults that are planted into the service, one at a time: the simulator has to find each."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -21,12 +21,12 @@ from db.core.errors import LeaseLostError, QuotaExceededError
 from db.core.states import HELD, JobState
 from db.events.event_order import EventOrder
 from db.events.job_rows import change_job, record_event
-from db.events.transitions import LEASE, lease_fields
+from db.events.transitions import LEASE, is_in, lease_fields
 from db.files.file_store import FileStore
 from db.files.sealed_folder import describe
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository, NewJob
-from db.scheduling.leases import LeaseRepository
+from db.scheduling.leases import LeaseRepository, ending, ends_from
 from db.scheduling.recovery import RecoveryRepository
 from db.tables.base import Document
 from db.tables.jobs import Job, JobEvent
@@ -73,11 +73,12 @@ def _finish_any(
     self: LeaseRepository,
     job_id: str,
     attempt: int,
-    states: Sequence[JobState],
-    values: dict[str, Any],
+    wanted: JobState | None,
     data: Document | None = None,
+    new: Document | None = None,
 ) -> Job:
-    job = change_job(self._session, job_id, Job.status.in_(states), values=values)
+    values = ending(wanted) | (new or {})
+    job = change_job(self._session, job_id, is_in(*ends_from(wanted)), values=values)
     if job is None:
         raise LeaseLostError(job_id, attempt)
     record_event(self._session, job, "status", data)

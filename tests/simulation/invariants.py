@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from db.core.states import FINAL, HELD, NEXT
 from tests.simulation.kernel import Actor, Process
@@ -20,8 +19,7 @@ class ViolationError(Exception):
     """An invariant does not hold."""
 
 
-@dataclass(frozen=True)
-class JobRow:
+class JobRow(NamedTuple):
     """What the invariants need of a job's row."""
 
     id: str
@@ -35,8 +33,7 @@ class JobRow:
     not_before: str | None
 
 
-@dataclass(frozen=True)
-class EventRow:
+class EventRow(NamedTuple):
     """What the invariants need of an event."""
 
     job_id: str

@@ -134,7 +134,13 @@ class Kernel:
                 self._run(actor)
 
     def _next(self) -> Actor | None:
-        ready = [actor for actor in self.actors if self._is_ready(actor)]
+        now = self.now
+        ready = [
+            actor
+            for actor in self.actors
+            if actor.process.frozen_until <= now
+            and (actor.wakes_at <= now or (actor.is_awake is not None and actor.is_awake()))
+        ]
         if ready:
             return self.random.choice(ready)
         self.now = min(self._due(actor) for actor in self.actors) + 0.001
@@ -164,11 +170,6 @@ class Kernel:
             actor.thread.throw(Crash)
         finally:
             self.running = outer
-
-    def _is_ready(self, actor: Actor) -> bool:
-        if actor.process.frozen_until > self.now:
-            return False
-        return actor.wakes_at <= self.now or (actor.is_awake is not None and actor.is_awake())
 
     def _due(self, actor: Actor) -> float:
         return max(actor.wakes_at, actor.process.frozen_until)

@@ -22,12 +22,12 @@ from sqlalchemy import select
 
 from api.app import create_app
 from api.core.settings import ApiSettings
-from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from db.core.states import JobState
 from db.events.logs import LogRepository
 from db.files.artifacts import ArtifactRepository
 from db.files.file_store import FileStore
+from db.schema.migration import migrate
 from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
 from tests.factories import expire_lease

@@ -15,8 +15,10 @@ from db.core.errors import JobNotFoundError, LeaseLostError
 from db.core.problem import Problem
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.events.job_rows import get_job
 from db.files.datasets import DatasetRepository
 from db.files.sealed_folder import NewArtifact
+from db.jobs.costs import CostRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import Eta, LeaseRepository
 from db.scheduling.queues import QueueRepository
@@ -50,7 +52,7 @@ class Attempt:
         self._sessions, self._lease = sessions, lease
         self.job_id, self.number, self.spec = job.id, job.attempt, job.spec
         self.traceparent, self.created_by = job.traceparent, job.created_by
-        self.answers_trial = job.method == TRIAL
+        self.answers_trial, self._has_price = job.method == TRIAL, job.price is not None
         self.gate = None if job.gate is None else Gate.model_validate(job.gate)
 
     @classmethod
@@ -143,6 +145,16 @@ class Attempt:
             return status
 
         return self._retried(write)
+
+    def check_cost(self) -> None:
+        """Check that the job has not cost more than it may; the bound may have been changed.
+
+        Raises:
+            SpecRefusedError: it has.
+        """
+        if self._has_price:
+            with self._sessions() as session:
+                CostRepository(session).require_left(get_job(session, self.job_id))
 
     def succeed(self, result: JobResult, artifacts: Sequence[NewArtifact]) -> None:
         """Record that the job succeeded, with its metrics, warnings and artifacts."""

@@ -138,7 +138,7 @@ class Runner:
             self._stop(attempt, stopped.reason)
         except LeaseLostError:
             self._stop(attempt, StopReason.lost)
-        except Exception as error:
+        except Exception as error:  # whatever failed is the job's problem, and the worker goes on
             log.exception("job %s failed in attempt %d", attempt.job_id, attempt.number)
             self._fail(attempt, error)
 
@@ -198,6 +198,7 @@ class Runner:
             status = attempt.record(progress, estimator.update(progress))
             if (reason := stop_reason_for(status)) is not None:
                 raise AttemptStopped(reason)
+            attempt.check_cost()
             watchdog.check()
 
         resources = replace(

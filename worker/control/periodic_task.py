@@ -44,7 +44,7 @@ class PeriodicTask:
             self._call_started = time.monotonic()
             try:
                 self._call()
-            except Exception as error:
+            except Exception as error:  # the thread must go on: the next call may succeed
                 log.warning("%s failed: %s", self.name, error, exc_info=not _is_outage(error))
             self._call_started = None
             self._stopping.wait(self._interval_s)

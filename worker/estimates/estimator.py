@@ -71,7 +71,7 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
             load_of = partial(measured_load, running_jobs=running)
             thread.lower_priority()
             result = thread.run(estimate, spec, settings, jobs, secret, started_from, load_of)
-    except Exception as error:
+    except Exception as error:  # whatever failed is the problem of this estimate alone
         problem = problem_of(error, spec)
         if problem.status >= 500:
             log.exception("estimate %s failed", claimed.id)

@@ -81,7 +81,7 @@ def can_count_windows(spec: PruneSpec, resources: Resources) -> bool:
         SpecRefusedError: a dataset cannot be used.
     """
     keep, mixed = keep_dataset_of(spec, resources), mix_of(spec, resources)
-    named = (*datasets_of(spec, resources), keep, *mixed)
+    named = (*datasets_of(spec, resources), keep, *mixed.values())
     references = [reference for reference in named if reference is not None]
     return all(
         isinstance(reference, LocalPath) and reference.path.stat().st_size <= MAX_ENCODED_BYTES
@@ -160,8 +160,7 @@ def _chat_files(spec: PruneSpec, resources: Resources) -> list[DataFile]:
     dataset, own = datasets_of(spec, resources)
     named = {"dataset": dataset, "eval_dataset": own}
     named["keep_dataset"] = keep_dataset_of(spec, resources)
-    mixed = enumerate(mix_of(spec, resources))
-    named |= {f"mix.{place}.dataset": reference for place, reference in mixed}
+    named |= mix_of(spec, resources)
     files = [
         DataFile(reference.path, field, reference.name, reference.text_field)
         for field, reference in named.items()

@@ -74,7 +74,7 @@ def _streamed_block(meta_model: MetaModel, index: int) -> Iterator[None]:
 def end_tokens(model: PreTrainedModel) -> set[int]:
     """Return the tokens that end a text of the model."""
     eos = model.config.get_text_config().eos_token_id
-    return set(eos) if isinstance(eos, list) else {eos}
+    return set(eos) if isinstance(eos, list) else {eos} - {None}
 
 
 def most_likely(logits: Tensor) -> Tensor:

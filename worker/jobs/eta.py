@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from statistics import quantiles
 
+from db.core.states import Phase
 from db.scheduling.leases import Eta
 from worker.jobs.progress import PACKAGED, JobProgress
 
@@ -65,8 +66,9 @@ class EtaEstimator:
         return self._eta(1 - progress.fraction) if self._durations else None
 
     def is_due(self, progress: JobProgress) -> bool:
-        """Whether a further part of a measurement is done, some time after the last report."""
-        if not progress.is_of_measurement or self._previous is None:
+        """Whether more is measured or written, some time after the last report."""
+        small = progress.is_of_measurement or progress.phase is Phase.writing
+        if not small or self._previous is None:
             return False
         at, fraction = self._previous
         return progress.fraction > fraction and self._clock() - at >= MEASURED_EVERY_S

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.options.recover import recovery_of
@@ -65,8 +66,11 @@ class OpenedJob:
         model: ModelFolder,
         devices: tuple[torch.device, ...],
         resources: Resources,
+        written: Tensor | None = None,
     ) -> "OpenedJob":
         """Open a job: check its recipe, check that all weights are finite, and tokenize its texts.
+
+        ``written`` are the windows that the dense model has written for it, as in `windows_of`.
 
         Raises:
             SpecRefusedError: a field of ``spec`` has a value that cannot be used.
@@ -79,7 +83,7 @@ class OpenedJob:
         if (start := resources.search_start) is not None:
             recipe = recipe_starting(recipe, read_probabilities(start, model, meta_model, recipe))
         check_finite(meta_model.checkpoint)
-        windows = windows_of(spec, model, meta_model, resources)
+        windows = windows_of(spec, model, meta_model, resources, written)
         if not recipe.is_calibrated:
             windows = replace(windows, calibration=windows.calibration.first(0))
         recovery = recovery_of(spec)

@@ -15,6 +15,7 @@ from db.files.sealed_folder import CHECKSUMS, KnownDigest, files_to_publish, sha
 from db.spec.inputs.bucket_references import S3
 from db.spec.options.evaluation import TEXT_METRICS
 from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, SEARCH_START, VOCABULARY
+from db.spec.options.mix import GENERATED
 from db.spec.options.vocabulary import FIELD
 from worker import pruning, recovery, vocabulary
 from worker.jobs.inputs import JobInputs, versions
@@ -164,7 +165,7 @@ def _calibration_texts(job: OpenedJob, names: Mapping[str, str]) -> Iterator[dic
     provenance = dict(job.windows.calibration.provenance)
     sources = provenance.pop("sources", [])
     further = [f"mix.{place}.dataset" for place in range(len(sources) - 1)]
-    shown = [names[field] for field in ("dataset", *further)]
+    shown = [names.get(field, GENERATED) for field in ("dataset", *further)]
     yield _text(CALIBRATION, provenance, " + ".join(shown))
     for place, source in enumerate(sources):
         yield _text(f"{CALIBRATION}/{place}", source, shown[place])

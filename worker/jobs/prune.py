@@ -33,6 +33,7 @@ from worker.jobs.smaller_vocabulary import smaller_vocabulary
 from worker.jobs.stages.job_stages import JobStages
 from worker.jobs.stages.stage import Measured, WrittenModel
 from worker.jobs.target.candidates import Comparison
+from worker.jobs.writing.written_text import WRITTEN, written_text
 from worker.pruning.base.compute import compute_device
 from worker.pruning.base.increments import AT_ONCE
 from worker.pruning.base.names import SMALLER_FOLDER
@@ -75,12 +76,13 @@ def prune(
     yield JobProgress(Phase.resolving, 0.0)
     started, clock = datetime.now(UTC), WaitingClock()
     signer = read_signer(resources.signing_key) if resources.signing_key else None
-    job, inputs = yield from _opened(spec, resources)
-    stages, comparison, start = JobStages.open(job), None, _STARTED
+    job, inputs = yield from _opened(spec, out, resources)
+    first = WRITTEN if job.windows.written_count else _STARTED
+    stages, comparison, start = JobStages.open(job), None, first
     if job.others:
         comparison = Comparison(job, out, _dense_loss_cache(job, job))
         start = _COMPARED * stages.start
-        job = yield from comparison.run(_STARTED, start)
+        job = yield from comparison.run(first, start)
         stages = JobStages.open(job)
     whole = whole_folder(job, out)
     whole.mkdir(exist_ok=True)
@@ -142,7 +144,7 @@ def _measured(
 
 
 def _opened(
-    spec: PruneSpec, resources: Resources
+    spec: PruneSpec, out: Path, resources: Resources
 ) -> Generator[JobProgress, None, tuple[OpenedJob, JobInputs]]:
     """Open a job, and check that its inputs are the expected ones; return it with its inputs."""
     check_combination(spec)
@@ -161,6 +163,11 @@ def _opened(
     digests = yield from model_digests(model, resources)
     check_expected(spec.expect, MODEL, digests)
     job = replace(OpenedJob.open(spec, model, devices, resources), vocabulary=vocabulary)
+    if job.windows.written_count:
+        JobStages.open(job)  # refused before the model writes
+        written = yield from written_text(job, out, _STARTED)
+        opened = OpenedJob.open(spec, model, devices, resources, written)
+        job = replace(opened, vocabulary=vocabulary)
     texts = text_digests(job)
     for name in texts:
         check_expected(spec.expect, name, texts)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from db.core.errors import SpecRefusedError
 from db.problems.failures import RATIO
-from db.spec.options.masks import Propagation
+from db.spec.options.masks import Propagation, propagation_of
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.allocations import AllocationName, SpreadAllocation
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
@@ -46,7 +46,7 @@ def recipe_of(spec: PruneSpec) -> Recipe:
     return Recipe(
         scorer,
         pattern,
-        spec.propagation.value,
+        propagation_of(spec).value,
         solver,
         _allocation(spec),
         spec.skip,

@@ -131,6 +131,7 @@ class JobRecovery:
             job.budget_of_a_process,
             job.speed,
             None if job.is_rewritten else WeightMeasure.of(job),
+            windows.sources,
         )
         if len(job.devices) > 1:  # only the processes know the step they resume from
             return launch(task.run, job.devices), None

@@ -34,6 +34,7 @@ class RecoveryTask:
         memory_budget_bytes: the maximum memory of one process; None for no limit.
         speed: the machine's speed, if it is known.
         measure: measures each shard while its tensors are in memory; None to measure nothing.
+        sources: the number of the text that each held-out window is from.
     """
 
     dense: Path
@@ -50,6 +51,7 @@ class RecoveryTask:
     memory_budget_bytes: int | None
     speed: Speed | None
     measure: Measure | None
+    sources: tuple[int, ...]
 
     def open(self, ranks: Ranks, device: torch.device) -> ModelRecovery:
         """Prepare the recovery, or resume one from its files."""
@@ -68,6 +70,7 @@ class RecoveryTask:
             ranks=ranks,
             speed=self.speed,
             measure=self.measure,
+            sources=self.sources,
         )
 
     def run(

@@ -12,7 +12,7 @@ from db.spec.datasets.files import PARQUET, DataFile
 from db.spec.descriptions.option import UNFIT
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.references import Builtin, DatasetReference, LocalPath, parse_dataset
-from db.spec.options.mix import shares_of
+from db.spec.options.mix import GENERATED, shares_of
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.overlap import overlap
 from worker.jobs.options.recover import recovery_of
@@ -22,10 +22,11 @@ from worker.recovery.settings import Recovery, window_count
 from worker.sources.buckets.texts import copy_text
 from worker.sources.calibration import CalibrationPart
 from worker.sources.datasets import evaluation_length, evaluation_windows, row_length
-from worker.sources.mixes import MixedPart, merged, shares_text
+from worker.sources.mixes import MixedPart, merged, shares_text, source_numbers
 from worker.sources.models import ModelFolder
 from worker.sources.tokenizer import load_tokenizer
 from worker.sources.windows import Windows
+from worker.sources.written import WrittenPart
 
 _MAX_DEFAULT_SEQ_LEN = 2048  # longer windows do not improve calibration
 
@@ -36,6 +37,11 @@ class RecoveryWindows:
 
     training: Windows
     held_out: Windows
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The number of the text that each held-out window is from."""
+        return tuple(source_numbers(self.held_out))[: len(self.held_out.ids)]
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,26 @@ class JobWindows:
             seen.append(self.recovery.training.ids)
         return overlap(seen, (text or self.evaluation).ids)
 
+    @property
+    def written_count(self) -> int:
+        """The number of windows that the dense model writes; 0 if it writes none."""
+        calibration = _written(self.calibration) if len(self.calibration.ids) else 0
+        if (recovery := self.recovery) is None:
+            return calibration
+        return max(calibration, _written(recovery.training) + _written(recovery.held_out))
+
 
 def windows_of(
-    spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
+    spec: PruneSpec,
+    model: ModelFolder,
+    meta_model: MetaModel,
+    resources: Resources,
+    written: Tensor | None = None,
 ) -> JobWindows:
     """Return the windows of a job.
+
+    ``written`` are the windows that the dense model has written for it. Without them, windows of
+    zeros stand in their places.
 
     Raises:
         SpecRefusedError: a dataset cannot be used, or is too small.
@@ -88,8 +109,8 @@ def windows_of(
     tokenizer = load_tokenizer(model.path, model.name)
     hold_out = own is None or _shares_protocol(dataset, own)
     part = CalibrationPart(dataset, tokenizer, length, vocabulary, hold_out=hold_out)
-    further = _further_parts(spec, resources, part, own)
-    mix = MixedPart((part, *further), shares_of(spec))
+    further = _further_parts(spec, resources, part, own, written)
+    mix = MixedPart(part, tuple(further), shares_of(spec))
     sources = mix.by_source(spec.samples, spec.seed)
     calibration = merged(sources)
     evaluation = evaluation_windows(
@@ -111,29 +132,45 @@ def windows_of(
     return JobWindows(calibration, evaluation, RecoveryWindows(*drawn), keep)
 
 
+def _written(text: Windows) -> int:
+    """Return how many of some windows the dense model has written."""
+    sources = text.provenance.get("sources", [])
+    return sum(source["windows"] for source in sources if source["dataset"] == GENERATED)
+
+
 def _further_parts(
-    spec: PruneSpec, resources: Resources, first: CalibrationPart, own: DatasetReference | None
-) -> list[CalibrationPart]:
+    spec: PruneSpec,
+    resources: Resources,
+    first: CalibrationPart,
+    own: DatasetReference | None,
+    written: Tensor | None,
+) -> list[CalibrationPart | WrittenPart]:
     """Return the calibration parts of the texts that are mixed with ``dataset``."""
-    parts = []
-    for place, reference in enumerate(mix_of(spec, resources)):
-        field = f"mix.{place}.dataset"
+    references, parts = mix_of(spec, resources), list[CalibrationPart | WrittenPart]()
+    for place, text in enumerate(spec.mix):
+        if text.generated:
+            parts.append(WrittenPart(f"mix.{place}", first.seq_len, written))
+            continue
+        reference = references[field := f"mix.{place}.dataset"]
         try_parquet(field, reference)
         hold_out = own is not None and _shares_protocol(reference, own)
         parts.append(replace(first, reference=reference, hold_out=hold_out, field=field))
     return parts
 
 
-def mix_of(spec: PruneSpec, resources: Resources) -> list[DatasetReference]:
-    """Return the texts that are mixed with ``dataset``.
+def mix_of(spec: PruneSpec, resources: Resources) -> dict[str, DatasetReference]:
+    """Return the datasets that are mixed with ``dataset``, by their fields.
 
     Raises:
         SpecRefusedError: one of them cannot be used.
     """
-    return [
-        dataset_of(text.dataset, f"mix.{place}.dataset", resources, text.text_field)
+    return {
+        (field := f"mix.{place}.dataset"): dataset_of(
+            text.dataset, field, resources, text.text_field
+        )
         for place, text in enumerate(spec.mix)
-    ]
+        if text.dataset is not None
+    }
 
 
 def _keep_windows(
@@ -182,14 +219,14 @@ def _check_separate(spec: PruneSpec, calibration: Windows, evaluation: Windows) 
 
 
 def _check_unmixed(
-    parts: Sequence[CalibrationPart], mixed: Sequence[Windows], evaluation: Windows
+    parts: Sequence[CalibrationPart | WrittenPart], mixed: Sequence[Windows], evaluation: Windows
 ) -> None:
     """Check that none of the texts that are mixed with ``dataset`` is evaluated on."""
     for part, windows in zip(parts, mixed, strict=True):
         if shares_text(windows, evaluation):
             raise SpecRefusedError(
                 part.field,
-                part.reference.name,
+                part.name,
                 UNFIT,
                 "it is the text that perplexity is measured on",
                 "Leave it out of the mix, or measure on another text.",

@@ -42,7 +42,7 @@ class ArtifactReader(io.BufferedIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         try:
             return self._read(-1 if size is None else size)
-        except Exception as error:
+        except Exception as error:  # kept, because clients replace it by an error of their own
             self.failure = self.failure or error
             raise
 

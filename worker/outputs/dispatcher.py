@@ -79,7 +79,7 @@ class OutputDispatcher(Dispatcher[ClaimedOutput]):
             log.info("output %d of %s is not sent further", claimed.index, claimed.job_id)
             if not attempt.is_lost:
                 self._record(claimed, None)
-        except Exception as error:
+        except Exception as error:  # clients of targets raise anything; it is recorded
             self._record(claimed, failure_of(error, address), error)
 
     def _record(

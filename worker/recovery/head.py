@@ -88,7 +88,7 @@ class DistillationHead:
     def loss(
         self, hidden: Tensor, ids: Tensor, targets: Targets, norms: Mapping[str, Tensor]
     ) -> Tensor:
-        """Return the sum of the losses of all predicted tokens, fp64.
+        """Return the sum of the losses of all predicted tokens but the skipped ones, fp64.
 
         Args:
             hidden: last hidden states ``[windows, tokens, hidden]``.
@@ -132,4 +132,8 @@ class DistillationHead:
         tokens = ids[:, 1:].flatten()[start:stop].to(piece.device)
         logits = self.head.logits(piece, norms)
         own = targets.rows(start, stop)
-        return distillation_losses(logits, own, tokens, self.recovery)
+        losses = distillation_losses(logits, own, tokens, self.recovery)
+        if self.recovery.skip == 0:
+            return losses
+        places = torch.arange(start, stop, device=losses.device) % (ids.shape[1] - 1)
+        return losses.where(places >= self.recovery.skip, 0.0)

@@ -69,6 +69,7 @@ class ModelRecovery:
         ranks: Ranks = SINGLE_PROCESS,
         speed: Speed | None = None,
         measure: Measure | None = None,
+        sources: tuple[int, ...] = (),
     ) -> None:
         """Prepare the recovery, or resume an earlier run of it in ``out``.
 
@@ -91,6 +92,8 @@ class ModelRecovery:
             ranks: the ranks that share the work; all get the same arguments.
             speed: the machine's speed, from which the plan predicts the time; None if not known.
             measure: measures each shard while its tensors are in memory; None to measure nothing.
+            sources: the number of the text that each held-out window is from, if there are several;
+                the best state is then that of which the worst text is best.
 
         Raises:
             PruningError: the models, the pattern, the windows or the available memory do not allow
@@ -101,7 +104,7 @@ class ModelRecovery:
         self._dense, self._pruned, self._recovery, self._pattern = dense, pruned, recovery, pattern
         self._evaluation, self._out, self._token_loss = evaluation, out, token_loss
         self._seed, self._ranks = seed, ranks
-        self._windows = RecoveryWindows.of(training, held_out, recovery, seed, ranks.size)
+        self._windows = RecoveryWindows.of(training, held_out, recovery, seed, ranks.size, sources)
         self.plan = plan_recovery(
             shape_of_pair(dense, pruned),
             recovery,
@@ -110,6 +113,7 @@ class ModelRecovery:
             speed,
         )
         used = {"training": training, "held_out": held_out, "evaluation": evaluation}
+        used["sources"] = torch.tensor(self._windows.sources)
         given = recovery_fingerprint(
             dense, pruned, recovery, pattern, used, token_loss, seed, ranks.size
         )

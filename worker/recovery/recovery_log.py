@@ -29,10 +29,11 @@ class TrainingState:
 
     Attributes:
         step: number of steps made so far.
-        best_step: the step with the smallest held-out loss; 0 is the pruned model.
+        best_step: the step with the smallest held-out loss, as `CurvePoint.relative_to` compares
+            it; 0 is the pruned model.
         best_loss: the held-out loss of the best step.
-        rises: number of held-out losses after the best step, all at least ``best_loss``; without
-            those that fell, if the training changes the mask.
+        rises: number of held-out losses after the best step, none of them smaller; without those
+            that fell, if the training changes the mask.
         curve: the losses of all steps.
     """
 
@@ -51,18 +52,22 @@ class TrainingState:
         after = replace(self, step=point.step, curve=(*self.curve, point))
         if (held_out := point.held_out_loss) is None:
             return after
-        if held_out < self.best_loss:
+        start, measured = self.curve[0], point.relative_to(self.curve[0])
+        known = [one for one in self.curve if one.held_out_loss is not None]
+        best = next(one for one in known if one.step == self.best_step)
+        if measured < best.relative_to(start):
             return replace(after, best_step=point.step, best_loss=held_out, rises=0)
-        known = [
-            earlier.held_out_loss for earlier in self.curve if earlier.held_out_loss is not None
-        ]
-        falls = changes_mask and held_out < known[-1]
+        falls = changes_mask and measured < known[-1].relative_to(start)
         return replace(after, rises=self.rises + (not falls))
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
         """Return the state whose fields were stored as JSON."""
-        curve = tuple(CurvePoint(**point) for point in fields["curve"])
+        curve = tuple(
+            CurvePoint(**point | {"held_out_of_sources": sources and tuple(sources)})
+            for point in fields["curve"]
+            for sources in (point["held_out_of_sources"],)
+        )
         return cls(**fields | {"curve": curve})
 
 

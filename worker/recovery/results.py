@@ -1,6 +1,7 @@
 """The progress and the result of a recovery."""
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal
 
 from worker.pruning.model.head_loss import mean_loss
@@ -8,6 +9,7 @@ from worker.pruning.model.shards import Shard
 from worker.recovery.planning.plan import RecoveryPlan
 
 Stage = Literal["teacher", "training", "evaluating"]
+_LEAST = 1e-12  # of a loss, to divide by
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,24 @@ class CurvePoint:
         step: number of steps made so far; 0 is the pruned model.
         loss: mean training loss of the step; None for step 0.
         held_out_loss: mean loss on the held-out windows after the step; None if not measured.
+        held_out_of_sources: that of the windows of each text of a mix; None without one.
     """
 
     step: int
     loss: float | None
     held_out_loss: float | None
+    held_out_of_sources: tuple[float, ...] | None = None
+
+    def relative_to(self, start: "CurvePoint") -> float:
+        """Return the held-out loss, which is smallest in the best state.
+
+        For a mix it is the largest of its texts, each relative to the loss of that text at the
+        start: no text pays for another one.
+        """
+        own, first = self.held_out_of_sources, start.held_out_of_sources
+        if own and first:
+            return max(loss / max(before, _LEAST) for loss, before in zip(own, first, strict=True))
+        return inf if self.held_out_loss is None else self.held_out_loss
 
 
 @dataclass(frozen=True)

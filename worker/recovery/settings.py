@@ -35,6 +35,7 @@ class Recovery:
         temperature: the softmax temperature of both models in the divergence.
         rounds: whether the pruned model is quantised; its weights are then rounded in each forward,
             with the scales that they have, and gradients pass straight through. Only ``masked``.
+        skip: how many predicted tokens at the beginning of each window are left out of the loss.
 
     Raises:
         ValueError: a value is out of range.
@@ -46,6 +47,7 @@ class Recovery:
     kl: float = 0.67
     temperature: float = 2.0
     rounds: bool = False
+    skip: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -1,5 +1,6 @@
 """The training stage of a recovery."""
 
+from collections import Counter
 from collections.abc import Generator
 from itertools import pairwise
 from time import perf_counter
@@ -21,7 +22,7 @@ _PATIENCE = 3  # rises of the held-out loss above the smallest
 
 
 class Training:
-    """Trains a student, and keeps the state with the smallest held-out loss.
+    """Trains a student, and keeps the state with the smallest held-out loss, by its worst text.
 
     Args:
         student: the model in its initial state, or in any state if ``log`` has a state to resume.
@@ -76,16 +77,16 @@ class Training:
         return state
 
     def _start(self) -> TrainingState:
-        before = self._log.measure_once("held_out", self._held_out_loss)
-        return TrainingState(0, 0, before, 0, (CurvePoint(0, None, before),))
+        before = self._point(0, None, self._log.measure_once("held_out", self._held_out_losses))
+        return TrainingState(0, 0, before.held_out_loss or 0.0, 0, (before,))
 
     def _step(self, state: TrainingState) -> TrainingState:
         step = state.step
         loss = self._gradients(self._windows.of_step(step))
         self._optimizer.step(step, self._predicted(self._windows.of_step(step)))
         done = step + 1
-        held_out = self._held_out_loss() if done in self._measured else None
-        point = CurvePoint(done, loss, held_out)
+        held_out = self._held_out_losses() if done in self._measured else None
+        point = self._point(done, loss, held_out)
         after = state.with_step(point, changes_mask=self._head.recovery.changes_mask)
         if done in self._saved:
             self._log.record_state(after, self._optimizer.weights(), self._optimizer.moments())
@@ -101,16 +102,30 @@ class Training:
         return float(self._ranks.all_reduce(total)) / self._predicted(rows)
 
     @torch.no_grad()
-    def _held_out_loss(self) -> float:
-        """Return the mean held-out loss, computed with weights rounded to their stored dtype."""
-        rows = torch.arange(self._windows.held_out)
-        total = torch.zeros((), dtype=torch.float64)
+    def _held_out_losses(self) -> list[float]:
+        """Return the summed held-out loss of each text, with weights rounded as they are stored."""
+        sources = torch.tensor(self._windows.sources)
+        totals = torch.zeros(int(sources.max()) + 1, dtype=torch.float64)
         with self._student.rounded():
             norms = self._student.head_norms()
-            for part in self._batches(rows):
-                ids, targets = self._windows.ids[part], self._teacher.targets(part.tolist())
-                total += self._head.loss(self._student(ids), ids, targets, norms).cpu()
-        return float(self._ranks.all_reduce(total)) / self._predicted(rows)
+            for part in self._batches(torch.arange(self._windows.held_out)):
+                ids = self._windows.ids[part]
+                hidden = self._student(ids)
+                for source in sorted(set(sources[part].tolist())):
+                    own = sources[part] == source
+                    targets = self._teacher.targets(part[own].tolist())
+                    totals[source] += self._head.loss(hidden[own], ids[own], targets, norms).cpu()
+        losses: list[float] = self._ranks.all_reduce(totals).tolist()
+        return losses
+
+    def _point(self, step: int, loss: float | None, held_out: list[float] | None) -> CurvePoint:
+        """Return the losses of a step, given the sums of `_held_out_losses` if it was measured."""
+        if held_out is None:
+            return CurvePoint(step, loss, None)
+        counts, tokens = Counter(self._windows.sources), self._windows.predicted
+        means = tuple(sums / (counts[source] * tokens) for source, sums in enumerate(held_out))
+        mean = sum(held_out) / (counts.total() * tokens)
+        return CurvePoint(step, loss, mean, means if len(means) > 1 else None)
 
     def _batches(self, rows: Tensor) -> list[Tensor]:
         """Return this rank's share of the window indices ``rows``, split into micro-batches."""

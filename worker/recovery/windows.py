@@ -21,16 +21,26 @@ class RecoveryWindows:
         held_out: number of held-out windows.
         order: ``[n]`` int64, the indices in ``ids`` of the training windows, in training order.
         per_step: number of training windows in a step.
+        sources: the number of the text that each held-out window is from.
+        skip: how many predicted tokens at the beginning of each window are left out of the loss.
     """
 
     ids: Tensor
     held_out: int
     order: Tensor
     per_step: int
+    sources: tuple[int, ...]
+    skip: int
 
     @classmethod
     def of(
-        cls, training: Tensor, held_out: Tensor, recovery: Recovery, seed: int, ranks: int = 1
+        cls,
+        training: Tensor,
+        held_out: Tensor,
+        recovery: Recovery,
+        seed: int,
+        ranks: int = 1,
+        sources: tuple[int, ...] = (),
     ) -> Self:
         """Choose the training windows and their order.
 
@@ -42,6 +52,8 @@ class RecoveryWindows:
             ranks: number of processes. Each gets the same number of windows; if the windows
                 do not divide evenly, training uses a few more, and a few held-out windows are left
                 out.
+            sources: the number of the text that each held-out window is from; empty if all are of
+                one.
 
         Raises:
             ShapeError: there are too few windows, or they differ in length.
@@ -52,6 +64,11 @@ class RecoveryWindows:
                 f"{list(held_out.shape)} need at least one window each, or one for each of several "
                 "devices, of the same length",
                 "give more text",
+            )
+        if training.shape[1] <= recovery.skip + 1:
+            raise ShapeError(
+                f"windows of {training.shape[1]} tokens predict none after skip {recovery.skip}",
+                "set a larger seq_len, or a smaller skip of recover",
             )
         held_out = held_out[: len(held_out) // ranks * ranks]
         wanted = _multiple(window_count(recovery, training.shape[1]), ranks)
@@ -64,7 +81,10 @@ class RecoveryWindows:
         places = {key: len(held_out) + place for place, key in enumerate(firsts)}
         order = torch.tensor([places[keys[index]] for index in order.tolist()])
         per_step = _multiple(windows_per_step(recovery, ids.shape[1]), ranks)
-        return cls(ids, len(held_out), order, per_step)
+        kept = (sources or (0,) * len(held_out))[: len(held_out)]
+        known = sorted({*kept})  # of a short part, a text may have no window
+        numbers = tuple(map(known.index, kept))
+        return cls(ids, len(held_out), order, per_step, numbers, recovery.skip)
 
     @property
     def steps(self) -> int:
@@ -73,8 +93,8 @@ class RecoveryWindows:
 
     @property
     def predicted(self) -> int:
-        """Number of predicted tokens in each window."""
-        return self.ids.shape[1] - 1
+        """Number of predicted tokens in each window that are a part of the loss."""
+        return self.ids.shape[1] - 1 - self.skip
 
     def of_step(self, step: int) -> Tensor:
         """Return the indices of a step's windows, ``[n]``; the last step may have fewer."""

@@ -92,6 +92,11 @@ class CalibrationPart:
             return sum(1 for _ in read_rows(file, self.seq_len, self.vocab_size))
         return None if self._text.samples_documents else len(self._ids) // self.seq_len
 
+    @property
+    def name(self) -> str:
+        """The name of the dataset, as the specification has it."""
+        return self.reference.name
+
     def is_chat(self) -> bool:
         """Whether the dataset's rows are conversations."""
         is_ids = ids_file(self.reference, self.field) is not None

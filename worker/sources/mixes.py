@@ -13,6 +13,7 @@ from db.core.errors import SpecRefusedError
 from db.spec.descriptions.option import UNFIT
 from worker.sources.calibration import DEFAULT_SAMPLES, CalibrationPart, held_out_count
 from worker.sources.windows import Windows, windows
+from worker.sources.written import WrittenPart
 
 MOST_REPEATS = 4
 """How often a training uses a window of a mix at most: sources that come often are learned by
@@ -21,15 +22,22 @@ heart."""
 
 @dataclass(frozen=True)
 class MixedPart:
-    """The calibration parts of one dataset or of several.
+    """The calibration parts of one text or of several.
 
     Attributes:
-        parts: the calibration part of each dataset; the first one is that of ``dataset``.
+        first: the calibration part of ``dataset``.
+        further: those of the other texts.
         shares: the share of each in the windows; their sum is 1.
     """
 
-    parts: tuple[CalibrationPart, ...]
+    first: CalibrationPart
+    further: tuple[CalibrationPart | WrittenPart, ...]
     shares: tuple[Fraction, ...]
+
+    @property
+    def parts(self) -> tuple[CalibrationPart | WrittenPart, ...]:
+        """The part of each text; the first one is that of ``dataset``."""
+        return (self.first, *self.further)
 
     def by_source(self, samples: int | None, seed: int) -> list[Windows]:
         """Return the calibration windows of each dataset, as many as its share.
@@ -43,8 +51,8 @@ class MixedPart:
             SpecRefusedError: a dataset cannot be read or encoded, is too small, or has a share of
                 less than a window; or some are conversations, and others are not.
         """
-        if len(self.parts) == 1:
-            return [self.parts[0].windows(samples, seed)]
+        if not self.further:
+            return [self.first.windows(samples, seed)]
         self._check_kinds()
         counts = self._counts(samples or self._most())
         each = zip(self.parts, counts, strict=True)
@@ -69,8 +77,8 @@ class MixedPart:
             SpecRefusedError: as `CalibrationPart.training_windows`; or a window of a mix would come
                 more than `MOST_REPEATS` times.
         """
-        if len(self.parts) == 1:
-            return self.parts[0].training_windows(number, used[0], seed, ranks)
+        if not self.further:
+            return self.first.training_windows(number, used[0], seed, ranks)
         counts = self._counts(number)
         held_out = [max(1, count) for count in apportioned(held_out_count(number), self.shares)]
         held_out[0] += max(0, ranks - sum(held_out))
@@ -89,27 +97,32 @@ class MixedPart:
             if count == 0:
                 reason = f"its share of {float(share):g} is none of {number} windows"
                 remedy = "Give it a larger share, or set more samples, or more tokens of recover."
-                raise SpecRefusedError(part.field, part.reference.name, UNFIT, reason, remedy)
+                raise SpecRefusedError(part.field, part.name, UNFIT, reason, remedy)
         return counts
 
     def _most(self) -> int:
         """Return the number of windows of which no dataset has fewer than its share."""
-        available = [part.available() for part in self.parts]
-        each = zip(available, self.shares, strict=True)
-        most = [int(count / share) for count, share in each if count is not None]
-        return max(len(self.parts), min(DEFAULT_SAMPLES, *most))
+        most = [
+            int(available / share)
+            for part, share in zip(self.parts, self.shares, strict=True)
+            if isinstance(part, CalibrationPart) and (available := part.available()) is not None
+        ]
+        return max(len(self.parts), min([DEFAULT_SAMPLES, *most]))
 
     def _check_kinds(self) -> None:
-        kinds = [part.is_chat() for part in self.parts]
+        texts = [part for part in self.parts if isinstance(part, CalibrationPart)]
+        kinds = [part.is_chat() for part in texts]
         if len({*kinds}) == 1:
             return
-        part = self.parts[kinds.index(not kinds[0])]
+        part = texts[kinds.index(not kinds[0])]
         names = ("plain text", "conversations")
         reason = f"its rows are {names[not kinds[0]]}, and those of dataset are {names[kinds[0]]}"
         remedy = "Mix texts of one kind, so that the model is used in one way."
-        raise SpecRefusedError(part.field, part.reference.name, UNFIT, reason, remedy)
+        raise SpecRefusedError(part.field, part.name, UNFIT, reason, remedy)
 
-    def _check_repeats(self, part: CalibrationPart, wanted: int, available: int) -> None:
+    def _check_repeats(
+        self, part: CalibrationPart | WrittenPart, wanted: int, available: int
+    ) -> None:
         if wanted <= MOST_REPEATS * available:
             return
         reason = (
@@ -117,7 +130,7 @@ class MixedPart:
             f"{MOST_REPEATS} times at most"
         )
         remedy = "Give it a smaller share, set fewer tokens of recover, or name more text."
-        raise SpecRefusedError(part.field, part.reference.name, UNFIT, reason, remedy)
+        raise SpecRefusedError(part.field, part.name, UNFIT, reason, remedy)
 
 
 def apportioned(number: int, shares: Sequence[Fraction]) -> list[int]:
@@ -140,11 +153,8 @@ def merged(sources: Sequence[Windows]) -> Windows:
     """
     if len(sources) == 1:
         return sources[0]
-    places = chain.from_iterable(
-        (((index + 0.5) / len(source.ids), number, index) for index in range(len(source.ids)))
-        for number, source in enumerate(sources)
-    )
-    ids = torch.stack([sources[number].ids[index] for _, number, index in sorted(places)])
+    order = _in_turn([len(source.ids) for source in sources])
+    ids = torch.stack([sources[number].ids[index] for number, index in order])
     origins = [source.provenance for source in sources]
     digests = "\n".join(digest for source in sources for digest in _digests(source))
     facts: dict[str, Any] = {
@@ -154,6 +164,22 @@ def merged(sources: Sequence[Windows]) -> Windows:
         "sources": origins,
     }
     return windows(ids, **facts)
+
+
+def source_numbers(text: Windows) -> list[int]:
+    """Return the number of each window's source, given windows that `merged` has returned."""
+    sources = text.provenance.get("sources")
+    counts = [source["windows"] for source in sources] if sources else [len(text.ids)]
+    return [number for number, _ in _in_turn(counts)]
+
+
+def _in_turn(counts: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the source, and the place in it, of the windows of sources with these numbers."""
+    places = chain.from_iterable(
+        (((index + 0.5) / count, number, index) for index in range(count))
+        for number, count in enumerate(counts)
+    )
+    return [(number, index) for _, number, index in sorted(places)]
 
 
 def shares_text(one: Windows, other: Windows) -> bool:

@@ -48,5 +48,5 @@ class Deadline:
 def _complete(future: Future[T], action: Callable[[], T]) -> None:
     try:
         future.set_result(action())
-    except Exception as error:
+    except Exception as error:  # raised again where the result is awaited
         future.set_exception(error)

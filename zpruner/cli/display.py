@@ -163,6 +163,8 @@ def summary(job: JobFields) -> str:
     lines += [f"  {sentence}" for sentence in _tasks(job.result or {})]
     lines += [f"  {sentence}" for sentence in _speed(job.result or {})]
     lines += [f"  warning: {warning}" for warning in job.warnings]
+    if job.cost is not None:
+        lines.append(f"  cost: {job.cost.amount:,.2f} {job.cost.currency}")
     if job.verdict != "none":
         lines.append(f"  gate: {job.verdict}")
     lines += [f"    {failure_text(failure)}" for failure in job.gate_failures]

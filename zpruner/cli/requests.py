@@ -21,6 +21,11 @@ SUBMISSION = (
     ),
     FieldOption("not_before", "The job waits until then: 2027-01-05T18:00:00Z, or 2h from now."),
     FieldOption("deadline", "The job expires if it has not ended: 2027-01-05T18:00:00Z, or 2h."),
+    FieldOption(
+        "max_cost",
+        "Refused if it will likely cost more, and stopped after the block with which it has.",
+        type=float,
+    ),
     FieldOption("idempotency_key", "Submitting again with the same key makes no second job."),
 )
 """Options of commands that submit jobs, in addition to the fields of ``PruneSpec``."""

@@ -51,6 +51,9 @@ def estimate_text(found: Estimate) -> str:
         usual, late = found.seconds.p50, found.seconds.p90
         within = f"nine times in ten below {duration_text(late)}"
         lines.append(f"  time: {duration_text(usual)}, {within}")
+    if (cost := found.cost) is not None:
+        within = f"nine times in ten below {cost.p90:,.2f} {cost.currency}"
+        lines.append(f"  cost: {cost.p50:,.2f} {cost.currency}, {within}")
     if found.basis is not None:
         lines.append(f"  based on: {found.basis.text}")
     if found.recovery is not None:

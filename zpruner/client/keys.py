@@ -22,7 +22,10 @@ class Keys(Resource[Mode]):
         expires_at: datetime | None = None,
         **quotas: float | None,
     ) -> NewKey:
-        """Create a key; ``quotas`` are ``jobs_in_flight``, ``gpu_hours`` and ``artifact_bytes``."""
+        """Create a key.
+
+        ``quotas`` are ``jobs_in_flight``, ``gpu_hours``, ``artifact_bytes`` and ``monthly_cost``.
+        """
         body: dict[str, Any] = {"name": name, "quotas": quotas}
         if scopes is not None:
             body["scopes"] = list(scopes)
@@ -41,6 +44,14 @@ class Keys(Resource[Mode]):
     async def get(self, key_id: str) -> Key:
         """Return a key."""
         return Key.model_validate(await self._transport.get(f"/v1/keys/{key_id}"))
+
+    @operation
+    async def limit(self, /, key_id: str, **quotas: float | None) -> Key:
+        """Change quotas of a key; None removes a limit, and others stay the same."""
+        body = {"quotas": quotas}
+        return Key.model_validate(
+            await self._transport.request_json("PATCH", f"/v1/keys/{key_id}", json=body)
+        )
 
     @operation
     async def revoke(self, key_id: str) -> Key:

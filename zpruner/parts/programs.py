@@ -11,6 +11,7 @@ from pathlib import Path
 
 PROGRAMS = {
     "api": "api.program",
+    "backup": "db.backup.backup",
     "certify": "zpruner.cli.folders",
     "control": "worker.control.process",
     "doctor": "zpruner.serve.doctor",
@@ -20,6 +21,7 @@ PROGRAMS = {
     "migrate": "db.migrate",
     "ping": "worker.program",
     "prune": "worker.standalone.command",
+    "restore": "db.backup.restore",
     "serve": "zpruner.serve.serve",
     "speed": "worker.standalone.speed",
     "worker": "worker.program",

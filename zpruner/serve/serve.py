@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.core import redaction
 from db.core.logging_setup import configure
-from db.core.migration import migrate
+from db.schema.migration import migrate
 from db.startup.checks import SettingsError, error_text, read_settings, settings_findings
 from db.startup.encryption_keys import create_key_file
 from db.startup.env_file import warn_of_ignored_file

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Body, Response
 from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
 from api.routes.dependencies import KeyId, ServiceDep
-from api.schemas.keys import KeyRead, KeyRequest, Me, NewKey, Rotation
+from api.schemas.keys import KeyPatch, KeyRead, KeyRequest, Me, NewKey, Rotation
 from api.schemas.pages import Page
-from db.access.keys import KeyRepository, Quotas
+from db.access.keys import KeyRepository
 from db.access.tokens import Token
 from db.jobs.quotas import QuotaRepository
 from db.tables.access import ApiKey
@@ -37,7 +37,7 @@ def create_key(
         key, token = KeyRepository(session).create(
             body.name,
             body.scopes,
-            quotas=Quotas(**body.quotas.model_dump()),
+            quotas=body.quotas.quotas(),
             expires_at=body.expires_at,
             created_by=caller.key_id,
         )
@@ -58,6 +58,14 @@ def get_key(key_id: KeyId, service: ServiceDep) -> KeyRead:
     """Return one key."""
     with service.sessions() as session:
         return KeyRead.of(KeyRepository(session).get(key_id))
+
+
+@router.patch("/keys/{key_id}")
+def limit_key(key_id: KeyId, patch: KeyPatch, service: ServiceDep) -> KeyRead:
+    """Change a key's quotas; they apply from the next submission on."""
+    with service.sessions.begin() as session:
+        keys = KeyRepository(session)
+        return KeyRead.of(keys.limit(key_id, patch.merged(keys.get(key_id))))
 
 
 @router.delete("/keys/{key_id}")

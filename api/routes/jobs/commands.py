@@ -21,6 +21,7 @@ from db.buckets.errors import BucketError
 from db.core.label_types import MAX_LABELS
 from db.core.states import JobState
 from db.jobs.commands import JobCommands
+from db.jobs.costs import CostRepository
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository
 from db.tables.jobs import Job
@@ -82,7 +83,10 @@ def retry_job(
     """Queue a failed, cancelled or expired job again, to continue after its last finished block."""
 
     def command(session: Session) -> Job:
-        QuotaRepository(session).check_jobs(JobRepository(session).get(job_id).created_by)
+        job = JobRepository(session).get(job_id)
+        costs = CostRepository(session)
+        costs.require_left(job)
+        QuotaRepository(session).check_jobs(job.created_by, 1, costs.likely_left(job))
         return JobCommands(session).retry(job_id, version=version)
 
     return _run(service, response, command)
@@ -92,7 +96,7 @@ def retry_job(
 def describe_job(
     job_id: JobId, service: ServiceDep, version: Version, patch: JobPatch, response: Response
 ) -> JobDetail:
-    """Change a job's name, labels, priority or pin; omitted fields stay the same."""
+    """Change a job's name, labels, priority, pin or max_cost; omitted fields stay the same."""
 
     def command(session: Session) -> Job:
         # Locked: the patch is merged with the present values.
@@ -105,6 +109,7 @@ def describe_job(
             labels=labels,
             priority=patch.merged_priority(job),
             pinned=patch.merged_pin(job),
+            max_cost=patch.merged_max_cost(job),
             version=version,
         )
 

@@ -1,5 +1,7 @@
 """Routes of a job's result; the HTTP status shows whether the job succeeded."""
 
+import json
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,6 +12,7 @@ from api.core.unchecked import present_warnings
 from api.routes.dependencies import IF_NONE_MATCH, JobId, ServiceDep
 from api.routes.own_trials import OWN_TRIAL
 from api.schemas.artifacts import ArtifactRead, JobResult
+from api.schemas.history import Cost
 from api.schemas.jobs import JobDetail
 from api.services.job_details import job_detail
 from api.services.service import Service
@@ -34,6 +37,9 @@ Pending = Annotated[
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
     304: {"description": "The client already has this version."}
 }
+Only = Annotated[
+    tuple[str, ...], Query(max_length=16, description="Only these members, such as `generation`.")
+]
 RESULT_RESPONSES = NOT_MODIFIED | {
     202: {
         "model": JobDetail,
@@ -63,7 +69,7 @@ def get_result(
     _require_success(job, pending)
     if job.verdict is Verdict.failed:
         raise _gate_failed(job)
-    result = JSONResponse(_result(job, artifacts).model_dump(mode="json"))
+    result = JSONResponse(_result(job, artifacts, detail.cost).model_dump(mode="json"))
     return _unless_not_modified(request, etag_of(job), result)
 
 
@@ -81,9 +87,9 @@ def get_job_metrics(job_id: JobId, service: ServiceDep, request: Request) -> Res
 @router.get(
     "/manifest", dependencies=[IF_NONE_MATCH], responses=NOT_MODIFIED, response_model=dict[str, Any]
 )
-def get_manifest(job_id: JobId, service: ServiceDep, request: Request) -> Response:
+def get_manifest(job_id: JobId, service: ServiceDep, request: Request, only: Only = ()) -> Response:
     """Return the ``report.json`` of a job that has succeeded; it says how the files were made."""
-    return _json_file(job_id, "report.json", service, request)
+    return _json_file(job_id, "report.json", service, request, only)
 
 
 @router.get(
@@ -100,8 +106,13 @@ def get_provenance(job_id: JobId, service: ServiceDep, request: Request) -> Resp
     return _json_file(job_id, "provenance.json", service, request)
 
 
-def _json_file(job_id: str, name: str, service: Service, request: Request) -> Response:
-    """Return a file of a job that has succeeded, if the job has the file and it is intact."""
+def _json_file(
+    job_id: str, name: str, service: Service, request: Request, only: Collection[str] = ()
+) -> Response:
+    """Return a file of a job that has succeeded, if the job has the file and it is intact.
+
+    If ``only`` names members of the file's object, return those that it has.
+    """
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
         artifacts = ArtifactRepository(session).of_job(job_id)
@@ -110,15 +121,19 @@ def _json_file(job_id: str, name: str, service: Service, request: Request) -> Re
     if file is None:
         raise ProblemError(NO_SUCH_FILE.problem(f"Job {job_id} has no {name}."))
     content = service.checks.require_in_thread(file).content()
+    if only:
+        members = json.loads(content).items()
+        content = json.dumps({name: value for name, value in members if name in only}).encode()
     response = Response(content, media_type="application/json")
     return _unless_not_modified(request, f'"{file.sha256}"', response)
 
 
-def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
+def _result(job: Job, artifacts: list[Artifact], cost: Cost | None) -> JobResult:
     return JobResult(
         job_id=job.id,
         metrics=job.result or {},
         warnings=present_warnings(job),
+        cost=cost,
         artifacts=[ArtifactRead.of(artifact) for artifact in artifacts],
         archive=f"/v1/jobs/{job.id}/archive",
     )

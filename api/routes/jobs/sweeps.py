@@ -1,6 +1,7 @@
 """Routes of sweeps."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -9,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
+from api.preflight.planner_client import PlannerAnswers
 from api.preflight.preflight import CheckedSources
 from api.routes.dependencies import DryRun, IdempotencyKey, ServiceDep, SweepId
 from api.schemas.sweep_request import SweepRequest
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from api.services.service import Service
+from api.submission.costs import UNESTIMATED, CheckedJob, CostCheck
 from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
 from api.submission.submit import Submission, check, logged_database_errors, new_job, publish
 from api.web.cursors import paginate
@@ -62,11 +65,17 @@ def submit_sweep(
         return _response(first.status, first.body, REPLAYED)
     # All points have the same model and texts, so that checking one checks all.
     sources = check(service, body, points[0].spec, caller.key_id)
-    undecided = _undecided(points, sources)
-    warnings = sources.warnings + service.planner.check(undecided, caller.key_id)
+    costs = CostCheck.of(service, body, caller.key_id)
+    asked = [point.spec for point in points] if costs.is_needed else _undecided(points, sources)
+    answers = service.planner.check(asked, caller.key_id)
+    warnings = sources.warnings + answers.warnings
+    if costs.is_needed:
+        points = _with_costs(points, costs, answers)
+        if any(point.likely_cost is None for point in points):
+            warnings = [*warnings, UNESTIMATED]
     if dry_run:
         return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
-    common = new_job(Submission(body, keyed), points[0].spec, warnings)
+    common = new_job(Submission(body, keyed), points[0].spec, CheckedJob(warnings, costs.price))
     try:
         sweep_id, created = _create(service, keyed, points, common, body.max_parallel)
     except IdempotencyKeyTakenError:  # by a request that has been committed since
@@ -84,11 +93,12 @@ def list_sweeps(
         sweeps = SweepRepository(session)
         rows = sweeps.page(limit=query.limit + 1, after=query.cursor)
         page, next_cursor = paginate(rows, query.limit, lambda sweep: sweep.id)
-        counts = sweeps.counts([sweep.id for sweep in page])
+        ids = [sweep.id for sweep in page]
+        counts, models = sweeps.counts(ids), sweeps.models(ids)
     if next_cursor is not None:
         query_args = {"limit": query.limit, "cursor": next_cursor}
         response.headers["link"] = next_link("/v1/sweeps", query_args)
-    data = [SweepSummary.of(sweep, counts[sweep.id]) for sweep in page]
+    data = [SweepSummary.of(sweep, counts[sweep.id], models.get(sweep.id)) for sweep in page]
     return SweepPage(data=data, next_cursor=next_cursor)
 
 
@@ -138,6 +148,13 @@ def _undecided(points: list[Point], sources: CheckedSources) -> list[PruneSpec]:
         if sources.need_planner(spec):
             kinds.setdefault((spec.skip, spec.pattern, len(allocation)), spec)
     return list(kinds.values())
+
+
+def _with_costs(points: list[Point], costs: CostCheck, answers: PlannerAnswers) -> list[Point]:
+    return [
+        replace(point, likely_cost=costs.likely_cost(estimate))
+        for point, estimate in zip(points, answers.estimates, strict=True)
+    ]
 
 
 def _enqueue(service: Service, sweep_id: str) -> None:

@@ -49,7 +49,7 @@ JOB = {
     **_within("", "sweep_id", "worker", "device", "created_at", "started_at", "finished_at"),
     "error": "error.title",
 }
-SWEEP = _within("", "id", "name", "labels", "total", "counts", "is_final", "created_at")
+SWEEP = _within("", "id", "name", "model", "labels", "total", "counts", "is_final", "created_at")
 WORKER = {
     **_within("", "id", "name", "hostname", "state", "queues", "device", "memory_bytes", "load"),
     **_within("", "version", "job_id", "draining", "started_at", "heartbeat_at"),
@@ -59,7 +59,10 @@ WEBHOOK = {
     **_within("", "undelivered", "created_at", "created_by"),
 }
 TRIGGER = _within("", "id", "name", "source", "job", "filter", "map", "created_at", "created_by")
-USE = _within("", "by", "name", "jobs", "succeeded", "failed", "worker_hours")
+USE = {
+    **_within("", "by", "name", "jobs", "succeeded", "failed", "worker_hours", "worker_seconds"),
+    **_within("", "cost"),
+}
 
 
 @router.get("/jobs.csv")
@@ -117,7 +120,7 @@ def export_triggers(service: ServiceDep) -> StreamingResponse:
 
 @router.get("/use.csv")
 def export_use(service: ServiceDep, query: Annotated[UseQuery, Query()]) -> StreamingResponse:
-    """Return the jobs and the worker hours of a period as CSV, by method, key and label."""
+    """Return the jobs, hours and costs of a period as CSV, by method, key and label."""
     return csv_response("use", USE, _use_rows(get_use(service, query)))
 
 

@@ -14,7 +14,8 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 
 @router.get("/use")
 def get_use(service: ServiceDep, query: Annotated[UseQuery, Query()]) -> PeriodUseRead:
-    """Return the jobs and the worker hours of a period, by method, key and label."""
+    """Return the jobs, the worker hours and the cost of a period, by method, key and label."""
     after, before = query.period(datetime.now(UTC))
+    currency = service.prices.currency if service.prices.hourly else None
     with service.sessions() as session:
-        return PeriodUseRead.of(use_of(session, after, before), after, before)
+        return PeriodUseRead.of(use_of(session, after, before), after, before, currency)

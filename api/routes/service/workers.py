@@ -101,7 +101,10 @@ def list_queues(service: ServiceDep) -> Page[QueueRead]:
         depths = QueueRepository(session).depths()
     served = {name for status in workers if status.is_alive for name in status.worker.queues}
     names = sorted(served | depths.keys() | set(service.known_queues))
-    data = [QueueRead.of(name, depths.get(name, QueueDepth()), workers) for name in names]
+    data = [
+        QueueRead.of(name, depths.get(name, QueueDepth()), workers, service.prices.of(name))
+        for name in names
+    ]
     return Page(data=data)
 
 
@@ -113,5 +116,5 @@ def get_place(job_id: JobId, service: ServiceDep) -> PlaceRead:
         queues = QueueRepository(session)
         position, depths = queues.position(job), queues.depths()
         workers = WorkerRepository(session).all()
-    queue = QueueRead.of(job.queue, depths.get(job.queue, QueueDepth()), workers)
+    queue = QueueRead.of(job.queue, depths.get(job.queue, QueueDepth()), workers, job.price)
     return PlaceRead(name=queue.name, position=position, depth=queue.depth, workers=queue.workers)

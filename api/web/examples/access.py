@@ -8,6 +8,7 @@ QUOTAS: dict[str, JsonValue] = {
     "jobs_in_flight": 4,
     "gpu_hours": 100.0,
     "artifact_bytes": None,
+    "monthly_cost": 500.0,
 }
 
 KEY: dict[str, JsonValue] = {
@@ -31,6 +32,7 @@ ME: dict[str, JsonValue] = {
         "jobs_in_flight": {"used": 1, "allowed": 4},
         "gpu_hours": {"used": 12.5, "allowed": 100.0},
         "artifact_bytes": {"used": 8589934592, "allowed": None},
+        "monthly_cost": {"used": 31.25, "allowed": 500.0},
     },
 }
 
@@ -57,6 +59,7 @@ SECRET: dict[str, JsonValue] = {
 
 EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "KeyRequest": {"name": "nightly", "scopes": KEY["scopes"], "quotas": QUOTAS},
+    "KeyPatch": {"quotas": {"monthly_cost": 750.0}},
     "KeyRead": KEY,
     "Me": ME,
     "SecretRequest": {"name": "hf-llama", "value": "hf_the-token-of-the-hub"},

@@ -15,6 +15,7 @@ JOB: dict[str, JsonValue] = {
     "lineage": None,
     "queue": "gpu",
     "priority": 0,
+    "max_cost": None,
     "created_by": KEY_ID,
     "status": "running",
     "phase": "pruning",
@@ -71,6 +72,7 @@ JOB: dict[str, JsonValue] = {
 
 DETAIL: dict[str, JsonValue] = JOB | {
     "queue_position": None,
+    "cost": {"amount": 0.0722, "currency": "USD", "hourly_price": 2.5},
     "attempts": [
         {
             "number": 1,

@@ -49,6 +49,7 @@ QUEUE: dict[str, JsonValue] = {
     "workers": 1,
     "devices": ["cuda: NVIDIA H100 80GB HBM3"],
     "memory_bytes": 85_029_158_912,
+    "hourly_price": 4.0,
 }
 
 EXAMPLES: dict[str, dict[str, JsonValue]] = {

@@ -18,6 +18,7 @@ SWEPT: dict[str, JsonValue] = {
     "id": SWEEP_ID,
     "name": None,
     "labels": {},
+    "model": "meta-llama/Llama-3.1-8B",
     "max_parallel": 2,
     "created_at": "2026-01-05T09:30:00Z",
     "total": 1,
@@ -96,6 +97,7 @@ ESTIMATE: dict[str, JsonValue] = {
         "scratch_bytes": 2147483648,
     },
     "seconds": {"p50": 310.0, "p90": 372.0, "jobs": 41},
+    "cost": {"p50": 0.2153, "p90": 0.2583, "currency": "USD", "hourly_price": 2.5},
     "basis": {
         "speed_measured_at": "2026-02-03T09:12:44Z",
         "speed_was_busy": False,

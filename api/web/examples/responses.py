@@ -21,7 +21,10 @@ _METRICS: dict[str, JsonValue] = {
     "pruned_perplexity": 9.72,
     "perplexity_ratio": 1.125,
 }
-_USE = {"jobs": 42, "succeeded": 39, "failed": 3, "worker_hours": 17.5}
+_USE = {
+    **{"jobs": 42, "succeeded": 39, "failed": 3, "worker_hours": 17.5, "worker_seconds": 63000.0},
+    "cost": 43.75,
+}
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "Health": {"status": "ok"},
@@ -75,6 +78,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "PeriodUseRead": {
         "after": "2026-01-05T00:00:00Z",
         "before": "2026-01-12T00:00:00Z",
+        "currency": "USD",
         "total": _USE | {"name": ""},
         "methods": [_USE | {"name": "wanda"}],
         "keys": [_USE | {"name": ids.KEY_ID}],
@@ -91,7 +95,7 @@ _TABLES: dict[str, JsonValue] = {
     "workers": "id,name,state\r\nwrk_01,gpu@host,idle\r\n",
     "webhooks": "id,url,enabled\r\nwhk_01,https://example.com/hook,true\r\n",
     "triggers": "id,name,source\r\ntrg_01,on push,github\r\n",
-    "use": "by,name,jobs,worker_hours\r\nlabel,team=nlp,42,17.5\r\n",
+    "use": "by,name,jobs,worker_hours,cost\r\nlabel,team=nlp,42,17.5,43.75\r\n",
 }
 _FIGURES = '# TYPE zpruner_queue_depth gauge\nzpruner_queue_depth{queue="gpu"} 3.0\n'
 CONTENTS: dict[tuple[str, str], JsonValue] = {

@@ -155,7 +155,7 @@ class MaskFields(Basics):
             "correction": "[Solvers](#which-weights-go).",
             "damping": "The fewer the calibration tokens, the more.",
             "allocation": "[Allocation](#allocation).",
-            "propagation": "What the next layers read: [propagation](#which-weights-go).",
+            "propagation": "[Propagation](#which-weights-go).",
         },
     )
 
@@ -211,4 +211,15 @@ class MaskFields(Basics):
         fail_fast=True,  # a tuple's length is checked last
         description="Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.",
     )
-    propagation: Propagation = Propagation.fused
+    propagation: Propagation | None = Field(
+        default=None,
+        description="What the next layers read; by default `reference` with `experts`, and `fused` "
+        "with other methods.",
+    )
+
+
+def propagation_of(spec: Basics) -> Propagation:
+    """Return how a job propagates: experts by default as their authors' code scores them."""
+    of_method = spec.method is MethodName.experts
+    implied = Propagation.reference if of_method else Propagation.fused
+    return MaskFields.of(spec).propagation or implied

@@ -1,9 +1,17 @@
 """The field ``mix`` of a specification: further texts that a model is calibrated and trained on."""
 
 from fractions import Fraction
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from db.spec.datasets.protocols import built_in
@@ -14,6 +22,8 @@ from db.spec.options.evaluation import EvaluationFields
 
 SIGN = "="
 """Stands between a text and its share where both are written as one word."""
+GENERATED = "generated"
+"""Stands for the text that the dense model writes."""
 
 
 class MixedText(BaseModel):
@@ -21,21 +31,41 @@ class MixedText(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dataset: SourceName = Field(description="The text, named as in a job's `dataset`.")
+    dataset: SourceName | None = Field(
+        default=None, description="The text, named as in a job's `dataset`."
+    )
+    generated: StrictBool = Field(
+        default=False,
+        description="Whether it is text that the dense model writes itself, in place of a dataset.",
+    )
     share: StrictFloat = Field(gt=0, lt=1, description="Its share of the windows, such as 0.25.")
     text_field: FieldName | None = Field(
         default=None,
         description="Which field or column of it holds the text, or the chat messages.",
     )
 
+    @model_validator(mode="after")
+    def _is_one_text(self) -> Self:
+        if self.generated is (self.dataset is not None):
+            raise PydanticCustomError(
+                "mixed_text", "Input should name a dataset, or have generated set to true"
+            )
+        return self
+
+    @property
+    def name(self) -> str:
+        """The name of the text, in messages."""
+        return self.dataset or GENERATED
+
 
 def _read(value: object) -> object:
-    """Read ``wikitext2=0.25`` as a text with its share."""
+    """Read ``wikitext2=0.25``, or ``generated=0.5``, as a text with its share."""
     if not isinstance(value, str):
         return value
     name, _, share = value.rpartition(SIGN)
     try:
-        return {"dataset": name, "share": float(share)} if name else value
+        text = {"generated": True} if name == GENERATED else {"dataset": name}
+        return text | {"share": float(share)} if name else value
     except ValueError:
         raise PydanticCustomError(
             "mixed_text", "Input should be a text and its share, such as wikitext2=0.25"
@@ -48,13 +78,18 @@ Mix = Annotated[tuple[_Item, ...], Field(max_length=7, fail_fast=True)]
 
 def mixed_names(spec: Basics) -> tuple[str, ...]:
     """Return the names of all texts that a job is calibrated on, ``dataset`` first."""
-    return (spec.dataset, *(text.dataset for text in MixFields.of(spec).mix))
+    return (spec.dataset, *(text.name for text in MixFields.of(spec).mix))
 
 
 def shares_of(spec: Basics) -> tuple[Fraction, ...]:
     """Return the shares of the texts that a job is calibrated on, exactly; their sum is 1."""
     further = [Fraction(str(text.share)) for text in MixFields.of(spec).mix]
     return (1 - sum(further, Fraction(0)), *further)
+
+
+def generated_share(spec: Basics) -> float:
+    """Return the share of the text that the dense model writes; 0 without any."""
+    return next((text.share for text in MixFields.of(spec).mix if text.generated), 0.0)
 
 
 def _check(spec: "MixFields") -> None:
@@ -96,15 +131,15 @@ class MixFields(Basics):
         place=Place.texts,
         labels={"mix": "Further calibration texts"},
         docs={"mix": "[Mixes of texts](datasets.md#mixes-of-texts)."},
-        remedies={"mixed_text": "Write wikitext2=0.25, or an object with dataset and share."},
+        remedies={
+            "mixed_text": "Write wikitext2=0.25 or generated=0.5, or an object with both parts."
+        },
     )
 
     mix: Mix = Field(
         default=(),
         description="Further calibration texts, each with its share of the windows, as "
-        "`wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same "
-        "shares.",
-        examples=[
-            [{"dataset": "wikitext2", "share": 0.25}, {"dataset": "stdlib-docs", "share": 0.25}]
-        ],
+        "`wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the "
+        "dense model writes itself. A recovery trains on the same shares.",
+        examples=[[{"dataset": "wikitext2", "share": 0.25}, {"generated": True, "share": 0.5}]],
     )

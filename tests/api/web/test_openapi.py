@@ -111,6 +111,7 @@ def test_the_document_lists_the_expected_routes(document: Mapping[str, Any]) -> 
         "get /v1/keys",
         "post /v1/keys",
         "get /v1/keys/{key_id}",
+        "patch /v1/keys/{key_id}",
         "delete /v1/keys/{key_id}",
         "post /v1/keys/{key_id}/rotate",
         "get /v1/secrets",

@@ -14,8 +14,8 @@ import pytest
 
 from db.access.tokens import Token
 from db.core import redaction
-from db.core.migration import migrate
 from db.core.redaction import HIDDEN, redact
+from db.schema.migration import migrate
 
 ROOT = Path(__file__).parents[3]
 TOKEN = Token.new("key_" + "0" * 32).text

@@ -7,10 +7,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from db.core.errors import JobNotFoundError
-from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository, NewJob
+from db.schema.migration import migrate
 from tests.factories import make_job, make_spec
 
 IDLE_TIMEOUT = "idle_in_transaction_session_timeout"

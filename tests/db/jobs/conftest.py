@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, text
 
-from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from db.core.sort_key import SortMetric
 from db.core.states import JobState
 from db.jobs.search import search_columns
+from db.schema.migration import migrate
 from db.tables.jobs import Job
 from db.tables.labels import JobLabel
 from tests.db.conftest import postgres_database

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import event, update
@@ -8,9 +8,9 @@ from db.access.keys import Quotas
 from db.core.clock import now
 from db.core.errors import QuotaExceededError
 from db.core.session import Sessions
-from db.core.states import HELD, JobState
+from db.core.states import JobState
 from db.jobs.commands import JobCommands
-from db.jobs.quotas import QuotaRepository, Usage, held_time
+from db.jobs.quotas import QuotaRepository, Usage
 from db.jobs.repository import JobRepository, NewJob
 from db.jobs.sweeps import Point, SweepRepository
 from db.scheduling.claims import ClaimRepository
@@ -20,34 +20,10 @@ from db.tables.jobs import JobEvent
 from tests.db.jobs.races import race
 from tests.factories import make_job, make_key, make_spec
 
-NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-
 
 def usage(sessions: Sessions, key_id: str) -> Usage:
     with sessions() as session:
         return QuotaRepository(session).usage(key_id)
-
-
-def test_held_time_matches_a_loop_over_minutes() -> None:
-    changes = [
-        (JobState.queued, -50.0),
-        (JobState.running, -40.0),  # partly before the window
-        (JobState.queued, -20.0),  # a yield
-        (JobState.running, -10.0),
-        (JobState.running, -9.0),  # another attempt, taken over
-        (JobState.pausing, -8.0),
-        (JobState.paused, -7.0),
-        (JobState.queued, -6.0),
-        (JobState.running, -2.0),  # still
-    ]
-    history = [(NOON + timedelta(minutes=at), status) for status, at in changes]
-    since, until = NOON - timedelta(minutes=30), NOON
-    minutes = 0
-    for minute in range(-30, 0):
-        latest = [status for status, at in changes if at <= minute][-1]
-        minutes += latest in HELD
-    assert held_time(history, since, until) == timedelta(minutes=minutes)
-    assert minutes == 10 + 3 + 2
 
 
 def test_usage_is_that_of_the_keys_own_jobs(sessions: Sessions) -> None:
@@ -69,8 +45,8 @@ def test_usage_is_that_of_the_keys_own_jobs(sessions: Sessions) -> None:
                     media_type="",
                 )
             )
-    assert usage(sessions, key.id) == Usage(3, 0.0, 2**41)
-    assert usage(sessions, other.id) == Usage(1, 0.0, 0)
+    assert usage(sessions, key.id) == Usage(3, 0.0, 2**41, 0.0)
+    assert usage(sessions, other.id) == Usage(1, 0.0, 0, 0.0)
 
 
 def test_gpu_hours_count_the_time_that_workers_held_the_keys_jobs(sessions: Sessions) -> None:

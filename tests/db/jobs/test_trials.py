@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from db.access.keys import Quotas
 from db.core.errors import JobNotFoundError, QuotaExceededError, TooManyTrialsError
@@ -25,6 +26,7 @@ from db.scheduling.queues import QueueRepository
 from db.spec.combination import check_combination
 from db.spec.trials import TrialRequest
 from db.tables.jobs import Job
+from db.tables.past_attempts import PastAttempt
 from db.webhooks.fanout import fan_out
 from tests.api.work import finish_job
 from tests.factories import make_job, make_key, make_spec, make_webhook
@@ -173,6 +175,7 @@ def test_a_deleted_job_takes_its_trials_with_it(sessions: Sessions, tried: Job) 
         with pytest.raises(JobNotFoundError):
             JobRepository(session).get(trial_id)
         assert JobRepository(session).get(other.id).id == other.id
+        assert set(session.scalars(select(PastAttempt.job_id))) == {tried.id, trial_id}
 
 
 def test_the_specification_of_a_trial_has_the_model_and_prunes_nothing() -> None:

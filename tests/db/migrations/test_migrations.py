@@ -1,12 +1,13 @@
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, text
 
-from db.core.migration import migrate, migration_config
-from db.core.revision import MIGRATIONS, known_revisions
 from db.core.session import open_sessions
 from db.core.sort_key import SortMetric
 from db.events.job_events import EventRepository
@@ -14,6 +15,8 @@ from db.jobs.idempotency import IdempotencyRepository
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
 from db.jobs.search import FIRST_FIELDS
+from db.schema.migration import migrate, migration_config
+from db.schema.revision import MIGRATIONS, generation, known_revisions
 from db.spec.reduction import reduction
 from db.tables.registry import Base
 from tests.factories import make_spec
@@ -29,6 +32,54 @@ def test_the_migrations_make_the_tables_that_the_models_describe(database_url: s
 def test_the_known_migrations_are_those_of_alembic_in_its_order() -> None:
     scripts = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
     assert known_revisions() == [script.revision for script in scripts]
+
+
+def test_each_migration_only_adds_to_the_tables_or_begins_a_generation(tmp_path: Path) -> None:
+    """Older processes work with the tables of newer ones, while they are replaced one by one."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    later = [one for one in reversed(known_revisions()) if one >= FIRST_THAT_ONLY_ADDS]
+    with engine.begin() as connection:
+        config = migration_config(connection)
+        command.upgrade(config, later[0])
+        for last, revision in pairwise(later):
+            before = columns(connection)
+            command.upgrade(config, revision)
+            if generation(last) == generation(revision):
+                assert changes(before, columns(connection)) == [], revision
+    engine.dispose()
+    assert len(later) > 2
+
+
+Columns = dict[tuple[str, str], dict[str, Any]]
+
+
+def columns(connection: Connection) -> Columns:
+    """Return the columns of all tables by table and name, and what each demands of its rows."""
+    tables = inspect(connection)
+    return {
+        (table, one["name"]): {
+            "type": str(one["type"]),
+            "required": not one["nullable"] and one["default"] is None,
+            "unique": [
+                unique["column_names"]
+                for unique in tables.get_unique_constraints(table)
+                if one["name"] in unique["column_names"]
+            ],
+        }
+        for table in tables.get_table_names()
+        for one in tables.get_columns(table)
+    }
+
+
+def changes(before: Columns, after: Columns) -> list[str]:
+    """Return the columns that a process of the version before would miss or not fill."""
+    old_tables = {table for table, _ in before}
+    changed = [".".join(name) for name, column in before.items() if after.get(name) != column]
+    return changed + [
+        ".".join(name)
+        for name in after.keys() - before.keys()
+        if name[0] in old_tables and (after[name]["required"] or after[name]["unique"])
+    ]
 
 
 def test_the_migrations_lead_back_to_nothing(new_database_url: str) -> None:
@@ -120,6 +171,8 @@ def test_an_answer_from_before_keys_had_callers_is_its_jobs_makers(new_database_
     engine.dispose()
 
 
+FIRST_THAT_ONLY_ADDS = "0029"
+"""The migration of 0.2.0; before it, processes of two versions did not share tables."""
 OLD_JOB = """
 INSERT INTO jobs (id, spec, name, labels, status, progress, attempt, crashes,
                   created_at, updated_at, warnings, version)

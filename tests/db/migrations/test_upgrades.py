@@ -9,11 +9,11 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine, make_url, text
 
-from db.core.migration import migration_config
 from db.core.session import open_sessions
 from db.events.job_events import EventRepository
 from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository
+from db.schema.migration import migration_config
 from tests.db.postgres import admin
 from tests.factories import make_job, make_spec
 from tests.recipes import bash, blocks

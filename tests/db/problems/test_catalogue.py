@@ -77,7 +77,7 @@ def test_a_refused_specification_is_422_with_its_own_code_and_remedy(code: str) 
 MAKERS = r"[Rr]efused(Error)?$"
 FIELDS = {
     *PruneSpec.model_fields,
-    *("deadline", "queue", "url", "out", "device", "dense", "job", "prompt"),
+    *("deadline", "max_cost", "queue", "url", "out", "device", "dense", "job", "prompt"),
     *("folder", "file", "converter", "runtime"),
 }
 ON_THE_COMMAND_LINE = {

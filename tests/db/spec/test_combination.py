@@ -151,7 +151,7 @@ def test_options_of_pruning_are_refused_beside_method_none(option: dict[str, Any
         {"allocation": [0.1, 0.1, 0.2], "sparsity": 0.133333},
         {"method": "wanda", "scope": "matrix", "solver": "sparsegpt"},
         {"recover": "ast", "pattern": "2:4"},
-        {"method": "none", "sparsity": 0.0, "recover": "masked"},
+        {"method": "none", "sparsity": 0.0, "recover": {"kind": "masked", "kl": 0.67}},
         {**NEURONS, "correction": 0.5, "damping": 0.1, "refine": True, "recover": "masked"},
         {**NEURONS, "method": "heads", "damping": 0.1},
         {**ADAPT, "damping": 0.1, "correction": 0.5, "refine": True, "recover": "masked"},
@@ -222,11 +222,28 @@ def test_each_part_of_refine_is_checked(given: Any, place: tuple[str, ...]) -> N
 
 def test_only_a_job_that_keeps_the_shapes_has_another_digest_than_before_the_field() -> None:
     spec = _spec(**ADAPT)
-    written = spec.model_dump(mode="json").items()
+    written = (spec.model_dump(mode="json") | {"propagation": "fused"}).items()
     before = {key: value for key, value in written if key in FIRST_FIELDS or key == "ratio"}
     assert search_columns(spec, None)["spec_digest"] == digest(before)
     in_place = search_columns(_spec(**ADAPT, uniform=False), None)
     assert in_place["spec_digest"] == digest(before | {"uniform": False})
+
+
+@pytest.mark.parametrize(
+    ("fields", "implied", "other"),
+    [
+        ({}, "fused", "reference"),
+        ({"method": "experts", "ratio": 0.25, "sparsity": 0.0}, "reference", "fused"),
+    ],
+)
+def test_the_propagation_that_a_method_implies_gives_the_digest_of_the_one_asked_for(
+    fields: dict[str, Any], implied: str, other: str
+) -> None:
+    digests = [
+        search_columns(_spec(**fields, propagation=asked), None)["spec_digest"]
+        for asked in (None, implied, other)
+    ]
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_the_refusal_of_a_missing_value_names_the_field_alone() -> None:

@@ -11,8 +11,15 @@ from alembic import command
 from sqlalchemy import create_engine, text
 
 from api.core.settings import ApiSettings
-from db.core.migration import migrate, migration_config
-from db.startup.checks import SettingsError, broker, database, folders, read_settings
+from db.schema.migration import migrate, migration_config
+from db.startup.checks import (
+    SettingsError,
+    broker,
+    database,
+    downgrade_target,
+    folders,
+    read_settings,
+)
 from db.startup.settings import Settings
 from tests.db.postgres import admin
 from tests.recipes import bash
@@ -140,11 +147,29 @@ def test_a_database_is_checked_by_its_migration(new_database_url: str) -> None:
     migrate(new_database_url)
     assert database(new_database_url).state == "ok"
     with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = 'a9999'"))
     engine.dispose()
     found = database(new_database_url, needs_tables=False)
     assert found.state == "wrong"
-    assert "is at migration 9999, which belongs to a newer version of Z-Pruner" in found.text
+    assert "is at migration a9999, which belongs to a newer version of Z-Pruner" in found.text
+
+
+def test_a_process_works_with_tables_that_a_newer_version_has_only_added_to(
+    new_database_url: str,
+) -> None:
+    migrate(new_database_url)
+    engine = create_engine(new_database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    migrate(new_database_url)
+    found = database(new_database_url)
+    assert found.state == "ok"
+    assert "migration 9999, from a newer version, which has only added to them" in found.text
+    wanted = downgrade_target(new_database_url, "0009")
+    assert (wanted.state, "is at 9999" in wanted.text) == ("wrong", True)
+    with engine.begin() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+    engine.dispose()
 
 
 def test_a_file_that_is_not_a_database_is_rejected(tmp_path: Path) -> None:

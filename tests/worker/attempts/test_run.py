@@ -409,6 +409,33 @@ def test_a_job_beyond_its_time_limit_fails_with_the_reason(
     assert failed.error["code"] == "time_limit"
 
 
+def test_a_job_that_costs_more_than_it_may_stops_after_its_block_and_keeps_its_work(
+    sessions: Sessions, store: ArtifactStore, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions, hourly_price=4.0, currency="EUR", max_cost=100.0)
+    pruned = list[int]()
+
+    def spend(index: int) -> None:
+        pruned.append(index)
+        if index == 1:
+            with sessions.begin() as session:
+                session.execute(update(Job).where(Job.id == job.id).values(max_cost=0.0))
+
+    runner(work(blocks=3, before=spend)).run(job.id)
+
+    failed = read(sessions, job.id)
+    assert failed.error is not None
+    assert (pruned, failed.error["code"]) == ([0, 1], "cost_exceeded")
+    assert failed.error["errors"][0]["pointer"] == "/max_cost"
+    assert "/retry" in failed.error["hint"]
+    with sessions.begin() as session:
+        assert [one.index for one in EventRepository(session).block_reports(job.id)] == [0, 1]
+        session.execute(update(Job).where(Job.id == job.id).values(max_cost=100.0))
+        JobCommands(session).retry(job.id)
+    runner(work(blocks=3)).run(job.id)
+    assert read(sessions, job.id).status is JobState.succeeded
+
+
 def test_an_attempt_that_lost_its_lease_stops_and_does_not_disturb_the_newer_one(
     sessions: Sessions, runner: RunnerFactory
 ) -> None:

@@ -22,7 +22,7 @@ from tests.models import FAMILIES, MIXTURES, random_ids, write_model
 from tests.worker.evaluation.models import write_model_and_tokenizer
 from tests.worker.pruning.experts.scaled import scale_matrices
 from tests.worker.sources.builders import byte_tokenizer, jsonl
-from worker.estimates import expected_windows
+from worker.estimates import expected_windows, planned_job
 from worker.estimates.estimate import estimate
 from worker.estimates.estimator import compute_next
 from worker.estimates.forecast import forecast
@@ -433,6 +433,25 @@ def test_further_texts_take_time_and_space_for_the_hidden_states_of_both_models(
     states = 4 * TOKENS * FAMILIES["llama"].hidden_size
     assert more["memory"]["scratch_bytes"] == 2 * states * 4  # bytes of a float32
     assert more["seconds"]["p50"] > alone["seconds"]["p50"]
+
+
+def test_text_that_the_model_writes_takes_time_and_the_memory_of_the_whole_model(
+    settings: WorkerSettings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {"dataset": "local:text.txt", "seq_len": 32, "samples": 16, "eval_samples": 4}
+    write_model_and_tokenizer(folder / "dense")
+    mixes: list[list[dict[str, Any]]] = [
+        [],
+        [{"generated": True, "share": 0.25}],
+        [{"generated": True, "share": 0.75}],
+    ]
+    plain, few, many = (estimate(spec(**fields, mix=mix), settings) for mix in mixes)
+    assert plain["seconds"]["p50"] < few["seconds"]["p50"] < many["seconds"]["p50"]
+    assert plain["memory"]["host_bytes"] <= few["memory"]["host_bytes"]
+    monkeypatch.setattr(planned_job, "writing_bytes", lambda *_: 1 << 50)
+    large = estimate(spec(**fields, mix=mixes[1]), settings)
+    assert "set a dataset in place of the generated text of mix" in large["refusal"]
+    assert large["memory"]["host_bytes"] > 1 << 50
 
 
 def test_the_recovery_of_a_gradual_job_is_planned_for_one_step(

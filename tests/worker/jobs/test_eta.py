@@ -136,14 +136,15 @@ def test_what_is_measured_after_the_blocks_is_unknown_and_then_known_by_its_own_
     assert not estimator.is_due(JobProgress(Phase.packaging, 0.99))
 
 
-def test_small_parts_of_a_measurement_are_reported_now_and_then() -> None:
+@pytest.mark.parametrize("phase", [Phase.evaluating, Phase.writing])
+def test_small_parts_of_a_measurement_or_a_text_are_reported_now_and_then(phase: Phase) -> None:
     clock = Clock()
     estimator = EtaEstimator(clock, is_measured=True)
-    estimator.update(JobProgress(Phase.evaluating, 0.9))
+    estimator.update(JobProgress(phase, 0.1))
     reported = 0
     for part in range(100):
         clock.now += 1
-        progress = JobProgress(Phase.evaluating, 0.9 + 0.0005 * (part + 1))
+        progress = JobProgress(phase, 0.1 + 0.0005 * (part + 1))
         if estimator.is_due(progress):
             estimator.update(progress)
             reported += 1

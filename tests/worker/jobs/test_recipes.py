@@ -32,6 +32,7 @@ from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import PUBLISHED_ADAPT, PUBLISHED_PGP, Adapt, LastTokens, Pgp
 from worker.pruning.structure.neurons import Neurons
+from worker.pruning.sweep.experts.removing import RemovingExperts
 from worker.pruning.sweep.refinement.refining import Refining
 from worker.recovery.settings import Kind
 
@@ -142,6 +143,18 @@ def test_an_allocation_has_the_spread_that_the_job_names_or_the_documented_defau
     assert get_allocation(name).spread == DEFAULT_SPREADS[name]
     spread = {"name": name, "spread": 0.1}
     assert recipe_of(make_spec(allocation=spread)).allocation == get_allocation(name, 0.1)
+
+
+def test_experts_are_scored_in_the_dense_model_unless_a_job_asks_for_the_cut_one() -> None:
+    asked: dict[str, Any] = {"method": "experts", "ratio": 0.25, "sparsity": 0.0}
+    for given, propagation in ((None, "reference"), ("fused", "fused")):
+        recipe = recipe_of(make_spec(**asked, propagation=given))
+        removing = recipe.stage(RemovingExperts)
+        assert removing is not None
+        assert removing.settings.from_dense == (propagation == "reference")
+        assert recipe.propagation == propagation
+    assert recipe_of(make_spec(method="wanda", propagation=None)).propagation == "fused"
+    assert recipe_of(make_spec(**asked, refine=True)).correction == 0.3  # as with other methods
 
 
 def test_routers_of_a_model_that_has_none_are_refused_before_any_work(tmp_path: Path) -> None:

@@ -141,6 +141,21 @@ def test_the_best_state_is_written_rather_than_the_last(models: Models, tmp_path
     assert measured[result.best_step] == min(measured.values()) == result.held_out_after
 
 
+def test_each_text_of_a_mix_has_a_held_out_loss_of_its_own(models: Models, tmp_path: Path) -> None:
+    sources, recovery = (0, 1, 1, 0, 1, 1, 1, 1), recovery_of("masked", 1)
+    parts = [HELD_OUT, *(HELD_OUT[torch.tensor(sources) == text] for text in (0, 1))]
+    given = [(parts[0], sources), (parts[1], ()), (parts[2], ())]
+    mixed, *alone = (
+        finish(_open(models.dense, models.pruned, tmp_path, recovery, held_out=part, sources=of))
+        for part, of in given
+    )
+    start = mixed.curve[0]
+    assert start.held_out_of_sources == pytest.approx([one.held_out_before for one in alone])
+    mean = (2 * alone[0].held_out_before + 6 * alone[1].held_out_before) / 8
+    assert start.held_out_loss == mixed.held_out_before == pytest.approx(mean)
+    assert alone[0].curve[0].held_out_of_sources is None
+
+
 @pytest.mark.parametrize("kind", OF_MATRICES)
 def test_a_half_precision_checkpoint_keeps_its_dtype_and_zeros(
     dense: Path, tmp_path: Path, kind: Kind
@@ -248,6 +263,8 @@ def _open(
     evaluation: Tensor = EVALUATION,
     training: Tensor = TRAINING,
     budget: int | None = None,
+    held_out: Tensor = HELD_OUT,
+    sources: tuple[int, ...] = (),
 ) -> ModelRecovery:
     device = torch.device("cpu")
     return ModelRecovery(
@@ -256,10 +273,11 @@ def _open(
         recovery,
         None,
         training,
-        HELD_OUT,
+        held_out,
         evaluation,
         out,
         token_loss,
         seed=0,
         memory_budget_bytes=budget,
+        sources=sources,
     )

@@ -1,5 +1,8 @@
 """The progress of a training, step by step."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from worker.recovery.recovery_log import TrainingState
@@ -30,3 +33,17 @@ def test_a_held_out_loss_that_falls_is_no_rise_if_the_mask_changes(
     between = state.with_step(CurvePoint(state.step + 1, 1.0, None), changes_mask=changes_mask)
     assert (between.best_step, between.rises) == (best, rises)
     assert len(between.curve) == len(losses) + 2
+
+
+def test_the_best_state_of_a_mix_is_that_of_which_the_worst_text_is_best() -> None:
+    state = TrainingState(0, 0, 3.0, 0, (CurvePoint(0, None, 3.0, (2.0, 4.0)),))
+    for step, losses in enumerate([(0.8, 4.4), (1.9, 3.9), (1.0, 3.9), (1.9, 3.6)], 1):
+        state = state.with_step(CurvePoint(step, 1.0, sum(losses) / 2, losses), changes_mask=False)
+        if step == 2:
+            assert (state.best_step, state.best_loss) == (2, 2.9)  # not step 1, whose mean is 2.6
+    assert (state.best_step, state.best_loss, state.rises) == (4, 2.75, 0)
+    worse = state.with_step(CurvePoint(5, 1.0, 2.0, (0.1, 3.9)), changes_mask=True)
+    assert (worse.best_step, worse.rises) == (4, 1)
+    falls = worse.with_step(CurvePoint(6, 1.0, 2.8, (1.75, 3.85)), changes_mask=True)
+    assert (falls.best_step, falls.rises) == (4, 1)
+    assert TrainingState.from_json(json.loads(json.dumps(asdict(state)))) == state

@@ -51,3 +51,20 @@ def test_windows_of_other_lengths_are_refused() -> None:
         RecoveryWindows.of(random_ids(6, 16), random_ids(2, 8), recovery, seed=0)
     with pytest.raises(ShapeError, match="at least one window each"):
         RecoveryWindows.of(random_ids(6, 16), random_ids(0, 16), recovery, seed=0)
+
+
+def test_skipped_tokens_are_not_counted_and_leave_one() -> None:
+    windows = random_ids(6, 16), random_ids(2, 16)
+    for skip, predicted in ((0, 15), (4, 11), (14, 1)):
+        found = RecoveryWindows.of(*windows, Recovery("masked", skip=skip), seed=0)
+        assert found.predicted == predicted
+    with pytest.raises(ShapeError, match="16 tokens predict none after skip 15"):
+        RecoveryWindows.of(*windows, Recovery("masked", skip=15), seed=0)
+
+
+def test_held_out_windows_of_a_text_without_any_left_do_not_count() -> None:
+    training, held_out = random_ids(6, 16), random_ids(5, 16)
+    given = (training, held_out, Recovery("masked"), 0)
+    assert RecoveryWindows.of(*given).sources == (0,) * 5
+    assert RecoveryWindows.of(*given, sources=(2, 0, 2, 1, 0)).sources == (2, 0, 2, 1, 0)
+    assert RecoveryWindows.of(*given, 2, sources=(2, 0, 2, 0, 1)).sources == (1, 0, 1, 0)

@@ -32,7 +32,7 @@ def mix_of(folder: Path, *tokens: int, shares: tuple[Fraction, ...] = SHARES) ->
         field = f"mix.{place - 1}.dataset" if place else "dataset"
         reference = LocalPath(path, f"local:{place}.txt")
         parts.append(CalibrationPart(reference, byte_tokenizer(), LENGTH, None, False, field))
-    return MixedPart(tuple(parts), shares)
+    return MixedPart(parts[0], tuple(parts[1:]), shares)
 
 
 def sources(windows: Windows) -> list[int]:
@@ -128,7 +128,7 @@ def test_plain_text_and_conversations_are_not_mixed(tmp_path: Path) -> None:
     reference = LocalPath(chat, "local:chat.jsonl")
     part = CalibrationPart(reference, tokenizer, LENGTH, None, False, "mix.0.dataset")
     with pytest.raises(SpecRefusedError, match="its rows are conversations") as refused:
-        MixedPart((mix.parts[0], part), mix.shares).by_source(10, 0)
+        MixedPart(mix.first, (part,), mix.shares).by_source(10, 0)
     assert refused.value.field == "mix.0.dataset"
 
 
@@ -143,6 +143,7 @@ def test_a_mix_shares_a_text_with_each_of_its_sources(tmp_path: Path) -> None:
 def test_a_single_text_is_drawn_as_without_a_mix(tmp_path: Path) -> None:
     mix = mix_of(tmp_path, 400, shares=(Fraction(1),))
     (part,) = mix.parts
+    assert isinstance(part, CalibrationPart)
     assert merged(mix.by_source(None, 7)).provenance == part.windows(None, 7).provenance
     assert mix.training_windows(90, [5], 7)[0].provenance == (
         part.training_windows(90, 5, 7)[0].provenance

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
+from db.schema.migration import migrate
 from db.tables.webhooks import DeliveryStatus
 from tests.waiting import eventually
 from tests.worker.webhooks.messages import (

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from zpruner.cli.display import progress_display, result_text, summary
 from zpruner.cli.tables import jobs_table
-from zpruner.client.models.jobs import JobFields, Problem, Result
+from zpruner.client.models.jobs import Cost, JobFields, Problem, Result
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -29,6 +29,9 @@ def test_a_job_is_described_without_its_empty_fields() -> None:
     spec = {"model": "m", "sparsity": 0.5, "skip": [], "output": [], "ratio": None, "seed": 0}
     text = summary(JobFields(id="job_1", status="queued", created_at=BEGUN, spec=spec))
     assert text.splitlines()[1:] == ["  model: m", "  sparsity: 0.5", "  seed: 0"]
+    cost = Cost(amount=1234.5, currency="EUR")
+    priced = JobFields(id="job_1", status="queued", created_at=BEGUN, spec=spec, cost=cost)
+    assert summary(priced).splitlines()[4] == "  cost: 1,234.50 EUR"
 
 
 def test_a_list_of_jobs_shows_rounded_sparsities_and_the_ratio_of_smaller_models() -> None:

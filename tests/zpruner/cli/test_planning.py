@@ -130,14 +130,16 @@ def test_estimate_waits_until_it_is_ready(service: Service) -> None:
     assert [path for _, path, _ in service.seen] == ["/v1/estimates", path, path]
 
 
-def test_estimate_shows_the_part_of_a_recovery(service: Service) -> None:
+def test_estimate_shows_the_part_of_a_recovery_and_the_cost(service: Service) -> None:
     part = {"steps": 32, "host_bytes": 2_000_000_000, "scratch_bytes": 800_000_000}
-    found = ESTIMATE | {"recovery": part | {"seconds": 1200.0}}
+    cost = {"p50": 1.25, "p90": 1.75, "currency": "EUR"}
+    found = ESTIMATE | {"recovery": part | {"seconds": 1200.0}, "cost": cost}
     service.prepare("/v1/estimates", Answer(200, found))
     result = run(service, "estimate", *JOB, "--recover", "masked", "--recover-tokens", "9")
     assert "  of which recovery: 32 steps, 20 min 0 s, 2,000 MB, 800 MB of temporary files" in (
         result.stdout.splitlines()
     )
+    assert "  cost: 1.25 EUR, nine times in ten below 1.75 EUR" in result.stdout.splitlines()
     assert json.loads(service.bodies[0])["recover"] == {"kind": "masked", "tokens": 9}
 
 

@@ -49,6 +49,10 @@ def test_a_client_creates_lists_rotates_and_revokes_keys(url: str, admin: str) -
             assert (me.key.id, me.quotas["jobs_in_flight"].allowed) == (made.id, 2)
             with pytest.raises(ProblemError, match="admin"):
                 other.keys.list()
+        limited = client.keys.limit(made.id, monthly_cost=500.0)
+        assert (limited.quotas.monthly_cost, limited.quotas.jobs_in_flight) == (500.0, 2)
+        freed = run(url, admin, "keys", "limit", made.id, "--jobs-in-flight", "3")
+        assert freed.stdout.strip() == "jobs_in_flight 3, monthly_cost 500"
         rotated = client.keys.rotate(made.id, grace_s=0)
         with Client(url, made.key) as old, pytest.raises(ProblemError, match="no such key"):
             old.me()

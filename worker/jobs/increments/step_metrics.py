@@ -80,6 +80,13 @@ def stopped_warning(finished: Sequence[FinishedIncrement], kept: FinishedIncreme
     stopped = next((increment for increment in finished if increment.failures), None)
     if stopped is None:
         return []
-    reason, total = " and ".join(stopped.failures), stopped.model.increment.total
+    reason, total = " and ".join(map(_in_words, stopped.failures)), stopped.model.increment.total
     written = f"This is the model of step {kept.number}."
     return [f"The gate stopped the job at step {stopped.number} of {total}: {reason}. {written}"]
+
+
+def _in_words(failure: str) -> str:
+    """Write the metric of a violated bound in words: "perplexity ratio is 2, wanted at most 1"."""
+    metric, _, rest = failure.partition(" ")
+    group, _, name = metric.partition(".")
+    return " ".join([group.replace("_", " "), *(["of", name] if name else []), rest])

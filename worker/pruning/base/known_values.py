@@ -53,21 +53,25 @@ def write_value(path: Path, value: object) -> None:
     ) as file:
         file.write(content)
     move_into_place(Path(file.name), path)
-    delete_unused(path.parent, time.time())
+    delete_unused(path.parent, time.time(), _SUFFIX, MOST_BYTES)
 
 
-def delete_unused(folder: Path, now: float) -> None:
-    """Delete the files that were not used for long, and those above `MOST_BYTES`.
+def delete_unused(folder: Path, now: float, suffix: str, most_bytes: int) -> None:
+    """Delete the files that were not used for long, and those above ``most_bytes``.
 
-    ``now`` is in seconds since 1970.
+    Args:
+        folder: their folder.
+        now: in seconds since 1970.
+        suffix: that of files that are whole.
+        most_bytes: how much they take together at most.
     """
     with os.scandir(folder) as entries:
         files = [(Path(entry), entry.stat()) for entry in entries if entry.is_file()]
     total = 0
     for path, status in sorted(files, key=lambda file: file[1].st_mtime, reverse=True):
-        is_whole = path.suffix == _SUFFIX  # another process may be writing the others
+        is_whole = path.suffix == suffix  # another process may be writing the others
         total += status.st_size * is_whole
-        if now - status.st_mtime > MOST_AGE_S or (is_whole and total > MOST_BYTES):
+        if now - status.st_mtime > MOST_AGE_S or (is_whole and total > most_bytes):
             path.unlink(missing_ok=True)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -86,9 +87,7 @@ class CalibratedBlock:
             states[batch] = call(batch)
 
         def change_everywhere(layer: LinearLayer, moments: M) -> None:
-            if ranks.is_main:
-                change(layer, moments)
-            ranks.broadcast(layer.oriented(layer.weight))
+            self.change_layer(layer, partial(change, layer, moments))
 
         is_fused = self.calibration.is_fused
         forward = advance if advances and is_fused else call
@@ -99,3 +98,32 @@ class CalibratedBlock:
         run.run_reference()
         if advances:
             self.advance()
+
+    def change_as_dense(
+        self,
+        layers: Sequence[LinearLayer],
+        collector: Collector[M],
+        change: Callable[[LinearLayer, M], None],
+    ) -> None:
+        """Change layers as `change_layers` does, given the moments of the dense model's inputs.
+
+        The block still has its dense weights. Its inputs in the dense model are replaced by its
+        outputs.
+        """
+        inputs, states = self.calibration.block_inputs, self.streams.dense_calibration
+
+        def advance(batch: int) -> None:
+            states[batch] = inputs.call(self.block, self.index, states[batch])
+
+        def change_everywhere(layer: LinearLayer, moments: M) -> None:
+            self.change_layer(layer, partial(change, layer, moments))
+
+        parts = (change_everywhere, collector, self.calibration.ranks)
+        BlockCalibration(layers, advance, len(states), *parts).run_reference()
+
+    def change_layer(self, layer: LinearLayer, change: Callable[[], None]) -> None:
+        """Have rank 0 change a layer; the other ranks copy its weight."""
+        ranks = self.calibration.ranks
+        if ranks.is_main:
+            change()
+        ranks.broadcast(layer.oriented(layer.weight))

@@ -89,7 +89,7 @@ def run_rank() -> None:
             reports = task.work(ranks, device)
             result = run_to_end(reports, lambda report: _send(pipe, _Yielded(report)))
             _send(pipe, _Returned(result))
-    except Exception as error:
+    except Exception as error:  # raised again in the process that started this rank
         error.add_note(f"In rank {task.rank}:\n{traceback.format_exc()}")
         _send(pipe, _Raised(error))
 

@@ -58,7 +58,8 @@ class _CostModel:
         own = [stage for stage in work.stages if stage.passes]
         passes += sum(stage.passes for stage in own)
         # The outputs at the end may be those of the last change.
-        passes += self._setting.propagation == "reference" or (bool(own) and not own[-1].advances)
+        is_run_again = self._setting.propagation == "reference" and work.measures_layers
+        passes += is_run_again or (bool(own) and not own[-1].advances)
         passes += work.allocates + _BACKWARD * work.runs_backward
         return passes * work.calibration_tokens
 

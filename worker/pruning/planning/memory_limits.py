@@ -67,7 +67,15 @@ def require_headroom(
     Raises:
         InsufficientMemoryError: less memory is available.
     """
-    left, limit = _left(device, budget_bytes)
+    require_bytes(needed, headroom(device, budget_bytes), change, task)
+
+
+def require_bytes(needed: int, free: Headroom, change: str | None, task: str) -> None:
+    """Check that memory of this size can be used within limits that are known.
+
+    ``change`` and ``task`` are those of `require_headroom`, and so is the error.
+    """
+    left, limit = _left(free)
     if needed > left:
         raise InsufficientMemoryError(needed, left, limit, change, task)
 
@@ -93,7 +101,7 @@ def fits_whole(meta_model: MetaModel, budget_bytes: int | None) -> bool:
 
     The arguments are those of `require_whole_model`.
     """
-    return _whole_bytes(meta_model) <= _left(meta_model.device, budget_bytes)[0]
+    return _whole_bytes(meta_model) <= _left(headroom(meta_model.device, budget_bytes))[0]
 
 
 def _whole_bytes(meta_model: MetaModel) -> int:
@@ -101,9 +109,8 @@ def _whole_bytes(meta_model: MetaModel) -> int:
     return weights * meta_model.dtype.itemsize
 
 
-def _left(device: torch.device, budget_bytes: int | None) -> tuple[int, str]:
-    """Return the memory that is left where ``device`` computes, and the name of its limit."""
-    free = headroom(device, budget_bytes)
+def _left(free: Headroom) -> tuple[int, str]:
+    """Return the memory that is left where the device computes, and the name of its limit."""
     if free.device_bytes is not None:
         return free.device_bytes, "the GPU"
     return free.host_bytes, free.limit

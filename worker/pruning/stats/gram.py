@@ -179,6 +179,31 @@ class GramMoments:
         self._gram: Gram | None = None
         self.tokens = 0
 
+    @classmethod
+    def from_triangle(cls, triangle: Tensor, width: int, tokens: int) -> Self:
+        """Return the moments of which `triangle` was stored: with the same Gram matrix, bit by bit.
+
+        Args:
+            triangle: ``[in (in + 1) / 2]`` fp32.
+            width: number of input features.
+            tokens: number of tokens that were added.
+        """
+        moments = cls()
+        moments.tokens = tokens
+        moments._sum = torch.zeros(width, width, dtype=torch.float64, device=triangle.device)
+        for row, values in enumerate(torch.split(triangle, list(range(width, 0, -1)))):
+            # A product of fp32 and a number below 2²⁹ is exact, so that dividing it is, too.
+            moments._sum[row, row:] = values.double() * tokens
+        return moments
+
+    def triangle(self) -> Tensor:
+        """Return the upper triangle of the Gram matrix, row after row, ``[in (in + 1) / 2]`` fp32.
+
+        Raises:
+            ValueError, NotFiniteError: as `gram`.
+        """
+        return torch.cat([row[place:] for place, row in enumerate(self.gram().matrix)])
+
     def add(self, inputs: Tensor) -> None:
         """Add inputs ``[..., in]``, any float dtype.
 

@@ -15,6 +15,7 @@ from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.streams import Streams
 from worker.pruning.structure.coupling import check_independent
 from worker.pruning.sweep.layer_pruner import LayerPruner
+from worker.pruning.sweep.measurement.dense_moments import DenseMoments
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.recipe.stage import StageResult
 
@@ -25,10 +26,13 @@ class BlockPass:
     Args:
         calibration: runs the windows through the blocks of the dense model.
         recipe: how the model is pruned.
+        moments: those of the dense model, if the recipe removes units by them.
     """
 
-    def __init__(self, calibration: Calibration, recipe: Recipe) -> None:
-        self._calibration, self._recipe = calibration, recipe
+    def __init__(
+        self, calibration: Calibration, recipe: Recipe, moments: DenseMoments | None = None
+    ) -> None:
+        self._calibration, self._recipe, self._moments = calibration, recipe, moments
         self._meta_model, self._block_inputs = calibration.meta_model, calibration.block_inputs
         self._dense_copy: nn.Module | None = None
         model = recipe.staged(calibration.meta_model)
@@ -57,7 +61,7 @@ class BlockPass:
                 streams.targets.append(self._block_inputs.call(block, index, hidden))
         if self._recipe.is_corrected:  # the calibration runs the copy, layer by layer
             self._dense_copy = deepcopy(block)
-        else:
+        elif self._moments is None:  # they are measured as the states advance
             self._block_inputs.advance(block, index, streams.dense_calibration)
 
     def run(
@@ -121,6 +125,9 @@ class BlockPass:
         if not layers and self._recipe.cuts_blocks:
             if not self._stages:
                 pruned.advance()
+            return
+        if self._moments is not None:
+            self._moments.prune(pruned, layers, collector, pruner)
             return
         pruned.change_layers(layers, collector, pruner.prune_layer, advances=not self._stages)
 

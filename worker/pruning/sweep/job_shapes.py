@@ -113,12 +113,16 @@ def workload(
         evaluation_seq_len=None if measured == seq_len else measured,
         compared_windows=min(len(evaluation), most_windows(measured)) if compares else 0,
         repairs_units=recipe.repairs_units,
-        calibrates_blocks=not recipe.is_chosen_first or any(stage.passes for stage in stages),
+        calibrates_blocks=_calibrates_blocks(recipe) or any(stage.passes for stage in stages),
         measures_layers=not recipe.cuts_blocks,
         own=recipe.own,
         measuring=removal.measuring(meta_model, calibration) if removal else None,
         stages=stages,
     )
+
+
+def _calibrates_blocks(recipe: Recipe) -> bool:
+    return not (recipe.is_chosen_first or recipe.removes_as_dense)
 
 
 def _measured(recipe: Recipe) -> str | None:

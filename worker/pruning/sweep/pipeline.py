@@ -38,6 +38,7 @@ from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint, plain_values
 from worker.pruning.sweep.job_shapes import plan_pruning
 from worker.pruning.sweep.layer_pruner import LayerPruner
+from worker.pruning.sweep.measurement.dense_moments import dense_moments
 from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
 from worker.pruning.sweep.measurement.measurements import KNOWN, BlockDecision, Measurements
 from worker.pruning.sweep.measurement.model_run import ModelRun
@@ -146,7 +147,8 @@ class ModelPruner:
         self._output = ModelOutput(meta_model, *folders, measure, left_out)
         is_fused = setting.propagation == "fused"
         run = Calibration(meta_model, inputs, ranks, calibration, is_fused)
-        self._pass = BlockPass(run, recipe)
+        self._moments = dense_moments(recipe, meta_model, given, setting, measurements, ranks)
+        self._pass = BlockPass(run, recipe, self._moments)
         self._cuts = CutBlocks.of(recipe, run, batches.second_text, self._seconds)
         self._dense_blocks = DenseBlocks(self._dense, inputs, recipe, self._pass, self._seconds)
 
@@ -228,12 +230,21 @@ class ModelPruner:
         """Fill the streams with the inputs of the first block."""
         with self._seconds("prune"), self._meta_model.loaded_embeddings(self._copied_rest()):
             self._block_inputs.detect_output_format()
-            self._block_inputs.embed(self._calibration, streams.calibration.append)
+            self._embed_calibration(streams)
             self._evaluation.embed(streams)
             self._pass.embed()
         for hidden in streams.calibration if self._recipe.follows_dense else ():
             streams.dense_calibration.append(hidden)
         trim_heap()
+
+    def _embed_calibration(self, streams: Streams) -> None:
+        if self._moments is None:
+            self._block_inputs.embed(self._calibration, streams.calibration.append)
+            return
+        is_known = self._moments.is_known
+        self._progress.measure_once(KNOWN, lambda: is_known)
+        if not is_known:
+            self._block_inputs.embed(self._calibration, streams.dense_calibration.append)
 
     def _copied_rest(self) -> dict[str, Tensor]:
         """Copy the tensors outside the blocks to the output; return those of the embeddings.

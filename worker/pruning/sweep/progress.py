@@ -146,13 +146,16 @@ class Progress:
     def restore_streams(self, streams: Mapping[str, Activations]) -> int:
         """Load the snapshot into the streams; return how many blocks come before it.
 
-        Without an intact snapshot, the streams do not change and the result is 0.
+        Without an intact snapshot of these streams, they do not change and the result is 0.
         """
         if self._snapshot is None or self._ranks.size > 1:
             return 0
         folder, pieces = self._place(self._snapshot), self._snapshot["pieces"]
         if not snapshots.is_intact(folder, pieces):
             log.warning("%s is damaged; computing the hidden states again", folder.name)
+            self.delete_snapshot()
+            return 0
+        if not snapshots.fits(pieces, streams):  # another job has measured or deleted moments
             self.delete_snapshot()
             return 0
         snapshots.load(folder, pieces, streams)

@@ -1,5 +1,6 @@
 """Snapshots: the streams between two blocks, saved so that a resumed run can load them."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,12 @@ def is_intact(folder: Path, pieces: Pieces) -> bool:
     """Return whether ``folder`` contains every batch, unchanged since it was saved."""
     paths = ((folder / piece["stream"] / piece["file"], piece["sha256"]) for piece in pieces)
     return all(path.is_file() and sha256(path) == saved for path, saved in paths)
+
+
+def fits(pieces: Pieces, streams: Mapping[str, Activations]) -> bool:
+    """Return whether so many batches of each stream were saved as there are now."""
+    saved = Counter(piece["stream"] for piece in pieces)
+    return all(saved[name] == len(states) for name, states in streams.items())
 
 
 def load(folder: Path, pieces: Pieces, streams: Mapping[str, Activations]) -> None:

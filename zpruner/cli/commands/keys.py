@@ -9,9 +9,14 @@ import typer
 from zpruner.cli.options import GraceOption, JsonOption
 from zpruner.cli.terminal import connect, print_response, print_secret
 from zpruner.cli.text_table import Table
-from zpruner.client.models.keys import Key, Me, NewKey
+from zpruner.client.models.keys import Key, Me, NewKey, Quotas
 
 KeyArgument = Annotated[str, typer.Argument(help="The id of a key: key_…")]
+
+JobsOption = Annotated[int | None, typer.Option(help="Quota of jobs at once.")]
+HoursOption = Annotated[float | None, typer.Option(help="Quota of GPU hours in thirty days.")]
+BytesOption = Annotated[int | None, typer.Option(help="Quota of stored bytes.")]
+CostOption = Annotated[float | None, typer.Option(help="Budget for each calendar month.")]
 
 app = typer.Typer(no_args_is_help=True, help="Create, list, rotate and revoke keys (admins only).")
 
@@ -32,20 +37,18 @@ def create(
             formats=["%Y-%m-%dT%H:%M:%S%z"], help="When the key expires: 2027-01-05T09:30:00Z."
         ),
     ] = None,
-    jobs_in_flight: Annotated[int | None, typer.Option(help="Quota of jobs at once.")] = None,
-    gpu_hours: Annotated[
-        float | None, typer.Option(help="Quota of GPU hours in thirty days.")
-    ] = None,
-    artifact_bytes: Annotated[int | None, typer.Option(help="Quota of stored bytes.")] = None,
+    jobs_in_flight: JobsOption = None,
+    gpu_hours: HoursOption = None,
+    artifact_bytes: BytesOption = None,
+    monthly_cost: CostOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Create a key and print it; it is never shown again."""
     quotas = {"gpu_hours": gpu_hours, "artifact_bytes": artifact_bytes}
+    quotas |= {"jobs_in_flight": jobs_in_flight, "monthly_cost": monthly_cost}
     scopes = [*(scope or ()), "admin"] if admin else scope
     with connect() as client:
-        made = client.keys.create(
-            name, scopes, expires_at=expires_at, jobs_in_flight=jobs_in_flight, **quotas
-        )
+        made = client.keys.create(name, scopes, expires_at=expires_at, **quotas)
     _print_secret(made, as_json)
 
 
@@ -55,6 +58,24 @@ def list_keys(as_json: JsonOption = False) -> None:
     with connect() as client:
         keys = client.keys.list()
     print_response(keys, as_json, _table)
+
+
+@app.command()
+def limit(
+    key_id: KeyArgument,
+    jobs_in_flight: JobsOption = None,
+    gpu_hours: HoursOption = None,
+    artifact_bytes: BytesOption = None,
+    monthly_cost: CostOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change the quotas of a key that are given."""
+    quotas = {"gpu_hours": gpu_hours, "artifact_bytes": artifact_bytes}
+    quotas |= {"jobs_in_flight": jobs_in_flight, "monthly_cost": monthly_cost}
+    given = {name: value for name, value in quotas.items() if value is not None}
+    with connect() as client:
+        key = client.keys.limit(key_id, **given)
+    print_response(key, as_json, lambda key: _bounds(key.quotas))
 
 
 @app.command()
@@ -102,6 +123,11 @@ def _identity(identity: Me) -> str:
         bound = "unlimited" if share.allowed is None else f"of {share.allowed:,g}"
         lines.append(f"  {name}: {share.used:,g}, {bound}")
     return "\n".join(lines)
+
+
+def _bounds(quotas: Quotas) -> str:
+    given = quotas.model_dump(exclude_none=True).items()
+    return ", ".join(f"{name} {value:,g}" for name, value in given) or "no limits"
 
 
 def _end(key: Key) -> str:

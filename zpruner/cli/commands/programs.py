@@ -88,6 +88,18 @@ def doctor(context: typer.Context) -> None:
     _exec("doctor", context.args, ("sqlalchemy", "celery"), "embedded")
 
 
+@app.command(context_settings=PASS_ARGUMENTS_ON)
+def backup(context: typer.Context) -> None:
+    """Back up the service, which may keep running; see --help for the options."""
+    _exec("backup", context.args, ("sqlalchemy",), "service")
+
+
+@app.command(context_settings=PASS_ARGUMENTS_ON)
+def restore(context: typer.Context) -> None:
+    """Restore a backup into a service without data; see --help for the options."""
+    _exec("restore", context.args, ("sqlalchemy",), "service")
+
+
 @app.command(context_settings=PASS_ARGUMENTS_ON, hidden=True)
 def compact() -> None:
     """Say what has replaced this command of 0.2."""

@@ -99,7 +99,7 @@ class JobOptions(TypedDict, total=False):
     damping: float | None
     allocation: AllocationName | Mapping[str, Any] | Sequence[float]
     skip: Sequence[str]
-    propagation: Propagation
+    propagation: Propagation | None
     refine: Mapping[str, Any] | bool | None
     recover: Mapping[str, Any] | str | None
     quantize: Mapping[str, Any] | str | None
@@ -130,3 +130,4 @@ class JobOptions(TypedDict, total=False):
     gate: Mapping[str, Any] | None
     not_before: datetime | timedelta | str | None
     deadline: datetime | timedelta | str | None
+    max_cost: float | None

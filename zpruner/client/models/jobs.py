@@ -129,6 +129,13 @@ class Lineage(ResponseModel):
     jobs: list[str]
 
 
+class Cost(ResponseModel):
+    """What a job has cost, as of its last change."""
+
+    amount: float
+    currency: str
+
+
 class JobFields(ResponseModel):
     """The fields of a job."""
 
@@ -140,6 +147,8 @@ class JobFields(ResponseModel):
     queue: str = "gpu"
     queue_position: int | None = None
     priority: int = 0
+    max_cost: float | None = None
+    cost: Cost | None = None
     created_by: str | None = None
     status: str
     phase: str | None = None

@@ -11,6 +11,7 @@ class Quotas(ResponseModel):
     jobs_in_flight: int | None = None
     gpu_hours: float | None = None
     artifact_bytes: int | None = None
+    monthly_cost: float | None = None
 
 
 class Key(ResponseModel):

@@ -29,6 +29,14 @@ class Seconds(ResponseModel):
     p90: float
 
 
+class LikelyCost(ResponseModel):
+    """The predicted cost of a job: its 50th and 90th percentiles."""
+
+    p50: float
+    p90: float
+    currency: str
+
+
 class Basis(ResponseModel):
     """What a predicted time rests on, also as text; ``slowdown`` is 1 on an idle machine."""
 
@@ -59,6 +67,7 @@ class Estimate(ResponseModel):
     queue: str | None = None
     memory: Memory
     seconds: Seconds | None = None
+    cost: LikelyCost | None = None
     basis: Basis | None = None
     recovery: Recovery | None = None
     artifact_bytes: int
@@ -108,6 +117,7 @@ class Sweep(ResponseModel):
 
     id: str
     name: str | None = None
+    model: str | None = None
     total: int
     counts: dict[str, int] = {}
     is_final: bool = False

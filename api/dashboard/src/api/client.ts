@@ -6,7 +6,7 @@ import { ProblemError, problemOf, UnreachableError } from "./problem.ts";
 import type { components, paths } from "./schema.d.ts";
 
 type Schemas = components["schemas"];
-export type Job = Schemas["JobRead"];
+export type Job = Schemas["JobRead"] & Partial<Pick<Schemas["JobDetail"], "cost">>;
 export type Spec = Schemas["PruneSpec"];
 export type JobRequest = Schemas["JobRequest"];
 export type Preview = Schemas["JobPreview"];

@@ -123,12 +123,14 @@ export function jobEvents(id: string) {
   });
 }
 
-/** The `report.json` of a job that has succeeded. */
+/** What pages show of the `report.json` of a job that has succeeded; its blocks are large. */
 export function jobReport(id: string) {
   return queryOptions({
     queryKey: ["report", id],
-    queryFn: ({ signal }) =>
-      unwrap(api.GET("/v1/jobs/{job_id}/manifest", { params: path(id), signal })),
+    queryFn: ({ signal }) => {
+      const params = { ...path(id), query: { only: ["generation", "recovery"] } };
+      return unwrap(api.GET("/v1/jobs/{job_id}/manifest", { params, signal }));
+    },
   });
 }
 

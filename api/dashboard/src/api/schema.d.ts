@@ -56,7 +56,7 @@ export interface paths {
         head?: never;
         /**
          * Describe Job
-         * @description Change a job's name, labels, priority or pin; omitted fields stay the same.
+         * @description Change a job's name, labels, priority, pin or max_cost; omitted fields stay the same.
          */
         patch: operations["describe_job"];
         trace?: never;
@@ -469,7 +469,7 @@ export interface paths {
         };
         /**
          * Get Use
-         * @description Return the jobs and the worker hours of a period, by method, key and label.
+         * @description Return the jobs, the worker hours and the cost of a period, by method, key and label.
          */
         get: operations["get_use"];
         put?: never;
@@ -589,7 +589,7 @@ export interface paths {
         };
         /**
          * Export Use
-         * @description Return the jobs and the worker hours of a period as CSV, by method, key and label.
+         * @description Return the jobs, hours and costs of a period as CSV, by method, key and label.
          */
         get: operations["export_use"];
         put?: never;
@@ -1234,7 +1234,11 @@ export interface paths {
         delete: operations["revoke_key"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Limit Key
+         * @description Change a key's quotas; they apply from the next submission on.
+         */
+        patch: operations["limit_key"];
         trace?: never;
     };
     "/v1/keys/{key_id}/rotate": {
@@ -2284,6 +2288,21 @@ export interface components {
             dtype: string;
         };
         /**
+         * Cost
+         * @description An amount of money.
+         */
+        Cost: {
+            /** Amount */
+            amount: number;
+            /** Currency */
+            currency: string;
+            /**
+             * Hourly Price
+             * @description The price of an hour of a worker of the job's queue.
+             */
+            hourly_price: number;
+        };
+        /**
          * DatasetDetail
          * @description An uploaded dataset with its first lines and the newest jobs that use it.
          * @example {
@@ -2710,7 +2729,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -2784,7 +2803,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -2826,6 +2845,12 @@ export interface components {
          *         "p50": 310,
          *         "p90": 372,
          *         "jobs": 41
+         *       },
+         *       "cost": {
+         *         "p50": 0.2153,
+         *         "p90": 0.2583,
+         *         "currency": "USD",
+         *         "hourly_price": 2.5
          *       },
          *       "basis": {
          *         "speed_measured_at": "2026-02-03T09:12:44Z",
@@ -2891,6 +2916,8 @@ export interface components {
             memory: components["schemas"]["Memory"];
             /** @description Null if several devices share the job, or the machine's speed is unknown. */
             seconds: components["schemas"]["Seconds"] | null;
+            /** @description Null without `seconds`, or if the queue has no price. */
+            cost?: components["schemas"]["LikelyCost"] | null;
             /** @description What `seconds` rests on; null without them. */
             basis?: components["schemas"]["Basis"] | null;
             /** @description What `recover` takes. The time and disk space above include its own. */
@@ -3347,8 +3374,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -3392,7 +3419,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Mix
-             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the dense model writes itself. A recovery trains on the same shares.
              * @default []
              * @example [
              *       {
@@ -3400,8 +3427,8 @@ export interface components {
              *         "share": 0.25
              *       },
              *       {
-             *         "dataset": "stdlib-docs",
-             *         "share": 0.25
+             *         "generated": true,
+             *         "share": 0.5
              *       }
              *     ]
              */
@@ -3554,6 +3581,11 @@ export interface components {
              * @example 2027-01-05T18:00:00Z
              */
             deadline?: string | null;
+            /**
+             * Max Cost
+             * @description What the job may cost, where its queue has a price: it is refused if it will likely cost more, and stops after the block with which it has.
+             */
+            max_cost?: number | null;
         };
         /**
          * JobDetail
@@ -3566,6 +3598,7 @@ export interface components {
          *       "lineage": null,
          *       "queue": "gpu",
          *       "priority": 0,
+         *       "max_cost": null,
          *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
          *       "status": "running",
          *       "phase": "pruning",
@@ -3610,7 +3643,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -3689,6 +3722,11 @@ export interface components {
          *         "outputs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/outputs"
          *       },
          *       "queue_position": null,
+         *       "cost": {
+         *         "amount": 0.0722,
+         *         "currency": "USD",
+         *         "hourly_price": 2.5
+         *       },
          *       "attempts": [
          *         {
          *           "number": 1,
@@ -3735,6 +3773,11 @@ export interface components {
             queue: string;
             /** Priority */
             priority: number;
+            /**
+             * Max Cost
+             * @description The job stops once it has cost more.
+             */
+            max_cost: number | null;
             /**
              * Created By
              * @description The key with which it was submitted, if any.
@@ -3844,6 +3887,8 @@ export interface components {
              * @description Its position in the queue, from 1; null if it does not wait for a worker, or if more than a thousand jobs are ahead of it.
              */
             queue_position: number | null;
+            /** @description What its attempts have cost at `updated_at`; null if its queue has no price. */
+            cost: components["schemas"]["Cost"] | null;
             /** Attempts */
             attempts: components["schemas"]["AttemptRead"][];
             /** Phases */
@@ -3907,6 +3952,7 @@ export interface components {
          *           "lineage": null,
          *           "queue": "gpu",
          *           "priority": 0,
+         *           "max_cost": null,
          *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
          *           "status": "running",
          *           "phase": "pruning",
@@ -3951,7 +3997,7 @@ export interface components {
          *             "damping": null,
          *             "allocation": "uniform",
          *             "skip": [],
-         *             "propagation": "fused",
+         *             "propagation": null,
          *             "refine": null,
          *             "recover": null,
          *             "quantize": null,
@@ -4068,7 +4114,7 @@ export interface components {
         };
         /**
          * JobPatch
-         * @description Changes to a job's name, labels, priority or pin, as a JSON merge patch.
+         * @description Changes to a job's name, labels, priority, pin or bound of cost, as a JSON merge patch.
          *
          *     Omitted fields stay the same.
          * @example {
@@ -4102,6 +4148,11 @@ export interface components {
              * @description Whether no retention rule may delete the job's files; `null` resets it to false.
              */
             pinned?: boolean | null;
+            /**
+             * Max Cost
+             * @description What the job may cost; `null` removes the bound.
+             */
+            max_cost?: number | null;
         };
         /**
          * JobPreview
@@ -4135,7 +4186,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -4189,6 +4240,8 @@ export interface components {
              * @description What could not be checked, or is likely a mistake.
              */
             warnings: string[];
+            /** @description What it likely stays below; null unless a bound or a budget needs it. */
+            likely_cost?: components["schemas"]["Cost"] | null;
             /**
              * Identical Job Id
              * @description A job with the same specification that has succeeded.
@@ -4206,6 +4259,7 @@ export interface components {
          *       "lineage": null,
          *       "queue": "gpu",
          *       "priority": 0,
+         *       "max_cost": null,
          *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
          *       "status": "running",
          *       "phase": "pruning",
@@ -4250,7 +4304,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -4353,6 +4407,11 @@ export interface components {
             queue: string;
             /** Priority */
             priority: number;
+            /**
+             * Max Cost
+             * @description The job stops once it has cost more.
+             */
+            max_cost: number | null;
             /**
              * Created By
              * @description The key with which it was submitted, if any.
@@ -4621,8 +4680,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -4666,7 +4725,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Mix
-             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the dense model writes itself. A recovery trains on the same shares.
              * @default []
              * @example [
              *       {
@@ -4674,8 +4733,8 @@ export interface components {
              *         "share": 0.25
              *       },
              *       {
-             *         "dataset": "stdlib-docs",
-             *         "share": 0.25
+             *         "generated": true,
+             *         "share": 0.5
              *       }
              *     ]
              */
@@ -4828,6 +4887,11 @@ export interface components {
              * @example 2027-01-05T18:00:00Z
              */
             deadline?: string | null;
+            /**
+             * Max Cost
+             * @description What the job may cost, where its queue has a price: it is refused if it will likely cost more, and stops after the block with which it has.
+             */
+            max_cost?: number | null;
         };
         /**
          * JobResult
@@ -4872,6 +4936,8 @@ export interface components {
              * @description What to know before the metrics are used.
              */
             warnings: string[];
+            /** @description What its attempts cost; null if its queue has no price. */
+            cost?: components["schemas"]["Cost"] | null;
             /** Artifacts */
             artifacts: components["schemas"]["ArtifactRead"][];
             /**
@@ -4895,6 +4961,19 @@ export interface components {
         };
         JsonValue: unknown;
         /**
+         * KeyPatch
+         * @description Changes to a key's quotas, as a JSON merge patch: omitted quotas stay the same.
+         * @example {
+         *       "quotas": {
+         *         "monthly_cost": 750
+         *       }
+         *     }
+         */
+        KeyPatch: {
+            /** @description `null` removes a limit. */
+            quotas: components["schemas"]["QuotaLimits"];
+        };
+        /**
          * KeyRead
          * @description A key without its secret.
          * @example {
@@ -4908,7 +4987,8 @@ export interface components {
          *       "quotas": {
          *         "jobs_in_flight": 4,
          *         "gpu_hours": 100,
-         *         "artifact_bytes": null
+         *         "artifact_bytes": null,
+         *         "monthly_cost": 500
          *       },
          *       "created_at": "2026-01-05T09:00:00Z",
          *       "created_by": null,
@@ -4964,7 +5044,8 @@ export interface components {
          *       "quotas": {
          *         "jobs_in_flight": 4,
          *         "gpu_hours": 100,
-         *         "artifact_bytes": null
+         *         "artifact_bytes": null,
+         *         "monthly_cost": 500
          *       }
          *     }
          */
@@ -4987,6 +5068,23 @@ export interface components {
             quotas: components["schemas"]["QuotaLimits"];
             /** Expires At */
             expires_at?: string | null;
+        };
+        /**
+         * LikelyCost
+         * @description What a job will cost: about `p50`, and likely less than `p90`.
+         */
+        LikelyCost: {
+            /** P50 */
+            p50: number;
+            /** P90 */
+            p90: number;
+            /** Currency */
+            currency: string;
+            /**
+             * Hourly Price
+             * @description The price of an hour of a worker of the queue.
+             */
+            hourly_price: number;
         };
         /**
          * Lineage
@@ -5092,7 +5190,8 @@ export interface components {
          *         "quotas": {
          *           "jobs_in_flight": 4,
          *           "gpu_hours": 100,
-         *           "artifact_bytes": null
+         *           "artifact_bytes": null,
+         *           "monthly_cost": 500
          *         },
          *         "created_at": "2026-01-05T09:00:00Z",
          *         "created_by": null,
@@ -5113,6 +5212,10 @@ export interface components {
          *         "artifact_bytes": {
          *           "used": 8589934592,
          *           "allowed": null
+         *         },
+         *         "monthly_cost": {
+         *           "used": 31.25,
+         *           "allowed": 500
          *         }
          *       }
          *     }
@@ -5255,7 +5358,13 @@ export interface components {
              * Dataset
              * @description The text, named as in a job's `dataset`.
              */
-            dataset: string;
+            dataset?: string | null;
+            /**
+             * Generated
+             * @description Whether it is text that the dense model writes itself, in place of a dataset.
+             * @default false
+             */
+            generated: boolean;
             /**
              * Share
              * @description Its share of the windows, such as 0.25.
@@ -5340,7 +5449,8 @@ export interface components {
          *       "quotas": {
          *         "jobs_in_flight": 4,
          *         "gpu_hours": 100,
-         *         "artifact_bytes": null
+         *         "artifact_bytes": null,
+         *         "monthly_cost": 500
          *       },
          *       "created_at": "2026-01-05T09:00:00Z",
          *       "created_by": null,
@@ -5808,7 +5918,8 @@ export interface components {
          *           "quotas": {
          *             "jobs_in_flight": 4,
          *             "gpu_hours": 100,
-         *             "artifact_bytes": null
+         *             "artifact_bytes": null,
+         *             "monthly_cost": 500
          *           },
          *           "created_at": "2026-01-05T09:00:00Z",
          *           "created_by": null,
@@ -5990,7 +6101,8 @@ export interface components {
          *           "devices": [
          *             "cuda: NVIDIA H100 80GB HBM3"
          *           ],
-         *           "memory_bytes": 85029158912
+         *           "memory_bytes": 85029158912,
+         *           "hourly_price": 4
          *         }
          *       ],
          *       "next_cursor": null,
@@ -6267,15 +6379,19 @@ export interface components {
          * PeriodUseRead
          * @description What the jobs of a period used. Each list begins with the most worker hours.
          *
-         *     Deleted jobs are missing, and so are the hours before events that are no longer kept.
+         *     A deleted job counts with its time and its cost, but has neither succeeded nor failed, and has
+         *     no labels.
          * @example {
          *       "after": "2026-01-05T00:00:00Z",
          *       "before": "2026-01-12T00:00:00Z",
+         *       "currency": "USD",
          *       "total": {
          *         "jobs": 42,
          *         "succeeded": 39,
          *         "failed": 3,
          *         "worker_hours": 17.5,
+         *         "worker_seconds": 63000,
+         *         "cost": 43.75,
          *         "name": ""
          *       },
          *       "methods": [
@@ -6284,6 +6400,8 @@ export interface components {
          *           "succeeded": 39,
          *           "failed": 3,
          *           "worker_hours": 17.5,
+         *           "worker_seconds": 63000,
+         *           "cost": 43.75,
          *           "name": "wanda"
          *         }
          *       ],
@@ -6293,6 +6411,8 @@ export interface components {
          *           "succeeded": 39,
          *           "failed": 3,
          *           "worker_hours": 17.5,
+         *           "worker_seconds": 63000,
+         *           "cost": 43.75,
          *           "name": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
          *         }
          *       ],
@@ -6302,6 +6422,8 @@ export interface components {
          *           "succeeded": 39,
          *           "failed": 3,
          *           "worker_hours": 17.5,
+         *           "worker_seconds": 63000,
+         *           "cost": 43.75,
          *           "name": "team=nlp"
          *         }
          *       ]
@@ -6318,6 +6440,11 @@ export interface components {
              * Format: date-time
              */
             before: string;
+            /**
+             * Currency
+             * @description Of all costs; null if no queue has a price.
+             */
+            currency: string | null;
             total: components["schemas"]["UseRow"];
             /** Methods */
             methods: components["schemas"]["UseRow"][];
@@ -6337,7 +6464,7 @@ export interface components {
          * @description The activity of a running job. It does not decide which transitions are allowed.
          * @enum {string}
          */
-        Phase: "resolving" | "loading" | "calibrating" | "pruning" | "evaluating" | "recovering" | "packaging";
+        Phase: "resolving" | "loading" | "writing" | "calibrating" | "pruning" | "evaluating" | "recovering" | "packaging";
         /**
          * PhaseRead
          * @description One phase of an attempt.
@@ -6718,8 +6845,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -6763,7 +6890,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Mix
-             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the dense model writes itself. A recovery trains on the same shares.
              * @default []
              * @example [
              *       {
@@ -6771,8 +6898,8 @@ export interface components {
              *         "share": 0.25
              *       },
              *       {
-             *         "dataset": "stdlib-docs",
-             *         "share": 0.25
+             *         "generated": true,
+             *         "share": 0.5
              *       }
              *     ]
              */
@@ -6956,7 +7083,8 @@ export interface components {
          *       "devices": [
          *         "cuda: NVIDIA H100 80GB HBM3"
          *       ],
-         *       "memory_bytes": 85029158912
+         *       "memory_bytes": 85029158912,
+         *       "hourly_price": 4
          *     }
          */
         QueueRead: {
@@ -6993,6 +7121,11 @@ export interface components {
              * @description The memory of the largest of these devices.
              */
             memory_bytes: number | null;
+            /**
+             * Hourly Price
+             * @description What an hour of one of them costs; null if the queue has no price.
+             */
+            hourly_price: number | null;
         };
         /**
          * QuotaLimits
@@ -7014,6 +7147,11 @@ export interface components {
              * @description The size of all files of the key's jobs, and of its datasets.
              */
             artifact_bytes?: number | null;
+            /**
+             * Monthly Cost
+             * @description What the key's jobs may cost in a calendar month, in UTC: its budget.
+             */
+            monthly_cost?: number | null;
         };
         /**
          * RankAnswersSpec
@@ -7084,14 +7222,22 @@ export interface components {
             lr?: number | null;
             /**
              * Kl
-             * @description Weight of the divergence from the dense model's predictions in the loss; the rest is the cross-entropy of the text. 1 is the divergence alone. By default 0.67, with `router` 1.
+             * @description Weight of the divergence from the dense model's predictions in the loss; the rest is the cross-entropy of the text. Below 1, such as 0.67 with temperature 2, the model also learns the domain of the text.
+             * @default 1
              */
-            kl?: number;
+            kl: number;
             /**
              * Temperature
-             * @description What both models' logits are divided by before they are compared. By default 2, with `router` 1.
+             * @description What both models' logits are divided by before they are compared.
+             * @default 1
              */
-            temperature?: number;
+            temperature: number;
+            /**
+             * Skip
+             * @description How many tokens at the beginning of each window are left out of the loss, because little comes before them.
+             * @default 4
+             */
+            skip: number;
         };
         /**
          * RecoveryEstimate
@@ -7432,6 +7578,7 @@ export interface components {
             jobs_in_flight: components["schemas"]["Share"];
             gpu_hours: components["schemas"]["Share"];
             artifact_bytes: components["schemas"]["Share"];
+            monthly_cost: components["schemas"]["Share"];
         };
         /**
          * SolverName
@@ -7517,6 +7664,7 @@ export interface components {
          *           "id": "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *           "name": null,
          *           "labels": {},
+         *           "model": "meta-llama/Llama-3.1-8B",
          *           "max_parallel": 2,
          *           "created_at": "2026-01-05T09:30:00Z",
          *           "total": 1,
@@ -7591,7 +7739,7 @@ export interface components {
          *             "damping": null,
          *             "allocation": "uniform",
          *             "skip": [],
-         *             "propagation": "fused",
+         *             "propagation": null,
          *             "refine": null,
          *             "recover": null,
          *             "quantize": null,
@@ -7647,6 +7795,7 @@ export interface components {
          *       "id": "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "name": null,
          *       "labels": {},
+         *       "model": "meta-llama/Llama-3.1-8B",
          *       "max_parallel": 2,
          *       "created_at": "2026-01-05T09:30:00Z",
          *       "total": 1,
@@ -7702,6 +7851,11 @@ export interface components {
             labels: {
                 [key: string]: unknown;
             };
+            /**
+             * Model
+             * @description The model of all points; the digest of a name of more than 256 bytes. Null if all of its jobs were deleted.
+             */
+            model: string | null;
             /** Max Parallel */
             max_parallel: number | null;
             /**
@@ -7918,8 +8072,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -7963,7 +8117,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Mix
-             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the dense model writes itself. A recovery trains on the same shares.
              * @default []
              * @example [
              *       {
@@ -7971,8 +8125,8 @@ export interface components {
              *         "share": 0.25
              *       },
              *       {
-             *         "dataset": "stdlib-docs",
-             *         "share": 0.25
+             *         "generated": true,
+             *         "share": 0.5
              *       }
              *     ]
              */
@@ -8125,6 +8279,11 @@ export interface components {
              */
             deadline?: string | null;
             /**
+             * Max Cost
+             * @description What the job may cost, where its queue has a price: it is refused if it will likely cost more, and stops after the block with which it has.
+             */
+            max_cost?: number | null;
+            /**
              * Grid
              * @description Values of each varied field; every combination is a point.
              */
@@ -8157,6 +8316,11 @@ export interface components {
             labels: {
                 [key: string]: unknown;
             };
+            /**
+             * Model
+             * @description The model of all points; the digest of a name of more than 256 bytes. Null if all of its jobs were deleted.
+             */
+            model: string | null;
             /** Max Parallel */
             max_parallel: number | null;
             /**
@@ -8601,7 +8765,7 @@ export interface components {
          *           "damping": null,
          *           "allocation": "uniform",
          *           "skip": [],
-         *           "propagation": "fused",
+         *           "propagation": null,
          *           "refine": null,
          *           "recover": null,
          *           "quantize": null,
@@ -8698,6 +8862,16 @@ export interface components {
              * @description For how long workers held them in the period.
              */
             worker_hours: number;
+            /**
+             * Worker Seconds
+             * @description The same to the microsecond: the sum over keys, or over methods, is that of all jobs.
+             */
+            worker_seconds: number;
+            /**
+             * Cost
+             * @description What this time has cost, for the jobs with a price; null without one.
+             */
+            cost: number | null;
         };
         /**
          * Variant
@@ -10517,6 +10691,8 @@ export interface operations {
                 after?: string | null;
                 /** @description Its end; by default now. */
                 before?: string | null;
+                /** @description A calendar month, in UTC, in place of `after` and `before`. */
+                month?: string | null;
             };
             header?: never;
             path?: never;
@@ -10862,6 +11038,8 @@ export interface operations {
                 after?: string | null;
                 /** @description Its end; by default now. */
                 before?: string | null;
+                /** @description A calendar month, in UTC, in place of `after` and `before`. */
+                month?: string | null;
             };
             header?: never;
             path?: never;
@@ -10876,8 +11054,8 @@ export interface operations {
                 };
                 content: {
                     /**
-                     * @example by,name,jobs,worker_hours
-                     *     label,team=nlp,42,17.5
+                     * @example by,name,jobs,worker_hours,cost
+                     *     label,team=nlp,42,17.5,43.75
                      */
                     "text/csv": string;
                 };
@@ -11226,7 +11404,10 @@ export interface operations {
     };
     get_manifest: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only these members, such as `generation`. */
+                only?: string[];
+            };
             header?: {
                 /** @description An `ETag`: 304 without a body if it is the present version. */
                 "If-None-Match"?: string | null;
@@ -11276,7 +11457,7 @@ export interface operations {
                      *         "damping": null,
                      *         "allocation": "uniform",
                      *         "skip": [],
-                     *         "propagation": "fused",
+                     *         "propagation": null,
                      *         "refine": null,
                      *         "recover": null,
                      *         "quantize": null,
@@ -11417,7 +11598,7 @@ export interface operations {
                      *             "damping": null,
                      *             "allocation": "uniform",
                      *             "skip": [],
-                     *             "propagation": "fused",
+                     *             "propagation": null,
                      *             "refine": null,
                      *             "recover": null,
                      *             "quantize": null,
@@ -12496,7 +12677,10 @@ export interface operations {
     };
     get_estimate: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The queue whose price the cost is computed with. */
+                queue?: string;
+            };
             header?: {
                 /** @description `wait=N` waits for a change for up to N seconds, at most 60. */
                 prefer?: string | null;
@@ -13108,6 +13292,61 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    limit_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyPatch"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {

@@ -21,10 +21,10 @@ export function dotsOf(blocks: Block[], metric: BlockMetric): Dot[] {
   );
 }
 
-/** Return the metrics that some block has. */
+/** Return the metrics that some block has, not only as 0. */
 export function measured(blocks: Block[]): BlockMetric[] {
   const names = Object.keys(BLOCK_METRICS) as BlockMetric[];
-  return names.filter((name) => blocks.some((block) => block[name] !== null));
+  return names.filter((name) => blocks.some((block) => block[name]));
 }
 
 /** Return a line for each matrix, routed experts aside: its error in each block that has it. */

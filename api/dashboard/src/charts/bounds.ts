@@ -25,9 +25,12 @@ export function upwards(drawing: Drawing, low: number, high: number): Bounds {
     const by = least === most ? 1.2 : (most / least) ** ROOM;
     return [least / by, most * by];
   }
+  if (drawing.series.some(({ kind }) => kind === "bars")) {
+    const ground = Math.min(0, least);
+    return [ground, most + ((most - ground) * ROOM || 1)];
+  }
   if (least === most) return spread(least);
   const by = (most - least) * ROOM;
-  if (drawing.series.some(({ kind }) => kind === "bars")) return [Math.min(0, least), most + by];
   // What cannot be negative does not look as if it could be.
   return [least >= 0 ? Math.max(0, least - by) : least - by, most + by];
 }

@@ -88,6 +88,7 @@ it("bounds hold the rules, have room, and bars start at zero", () => {
     0.388, 0.612,
   ]);
   expect(upwards(drawing([series("a", [], "bars")]), 3, 4)[0]).toBe(0);
+  expect(upwards(drawing([series("a", [], "bars")]), 3, 3)[0]).toBe(0);
   expect(canBeLog(drawing([series("a", [[0, 0]])]))).toBe(false);
 });
 

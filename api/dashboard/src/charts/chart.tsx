@@ -1,10 +1,10 @@
 import { type KeyboardEvent, type ReactNode, useId, useMemo, useRef, useState } from "react";
 import { useLocation } from "wouter";
+import { ErrorNote } from "../ui/notes.tsx";
 import { canBeLog, isWide } from "./bounds.ts";
 import { Figures } from "./figures.tsx";
 import { inWords, moved } from "./focus.ts";
 import { Legend } from "./legend.tsx";
-import { showAll } from "./plot.ts";
 import { type Axis, type Dot, type Rule, rowsOf, type Series } from "./series.ts";
 import { Tooltip } from "./tooltip.tsx";
 import { usePlot } from "./use-plot.ts";
@@ -36,7 +36,8 @@ export function Chart({ label, series, x, y, rules = NO_RULES, ...rest }: Props)
   const mayBeLog = canBeLog({ series, rules });
   const rows = useMemo(() => rowsOf(series), [series]);
   const drawing = { series, rules, x, y, isLog: isLog && mayBeLog };
-  const { box, plot, focus, setFocus, isZoomed } = usePlot({ drawing, rows }, hidden, height);
+  const drawn = usePlot({ drawing, rows }, hidden, height);
+  const { box, plot, focus, setFocus, isZoomed, reset, error } = drawn;
   const [, go] = useLocation();
   const wasPointedAt = useRef(false);
   const help = useId();
@@ -45,7 +46,6 @@ export function Chart({ label, series, x, y, rules = NO_RULES, ...rest }: Props)
     if (dot && choose) choose(dot);
     else if (dot?.href) go(dot.href);
   };
-  const reset = () => plot.current && showAll(plot.current, { drawing, rows });
   const press = (event: KeyboardEvent) => {
     if (event.key === "Enter") return open();
     if (event.key === "Escape") return reset();
@@ -78,6 +78,7 @@ export function Chart({ label, series, x, y, rules = NO_RULES, ...rest }: Props)
           )}
         </span>
       </div>
+      {error && <ErrorNote error={error} retry={() => location.reload()} />}
       <div
         className={dot?.href || choose ? "chart-plot is-link" : "chart-plot"}
         role="slider"
@@ -98,7 +99,7 @@ export function Chart({ label, series, x, y, rules = NO_RULES, ...rest }: Props)
         }}
         onClick={() => wasPointedAt.current && open()}
       >
-        <div ref={box} aria-hidden="true" />
+        <div ref={box} aria-hidden="true" style={{ minHeight: height }} />
         {focus && plot.current && (
           <Tooltip plot={plot.current} drawing={drawing} rows={rows} focus={focus} />
         )}

@@ -2,8 +2,9 @@ import { type RefObject, useEffect, useRef, useState } from "react";
 import type uPlot from "uplot";
 import { type Focus, nearest } from "./focus.ts";
 import { onTheme } from "./look.ts";
-import { dataOf, draw, type Source } from "./plot.ts";
+import type { Source } from "./plot.ts";
 import type { Drawing } from "./series.ts";
+import { useLibrary } from "./use-library.ts";
 
 export interface Plot {
   box: RefObject<HTMLDivElement | null>;
@@ -11,6 +12,10 @@ export interface Plot {
   focus: Focus | null;
   setFocus: (focus: Focus | null) => void;
   isZoomed: boolean;
+  /** Show all rows again. */
+  reset: () => void;
+  /** Why nothing is drawn. */
+  error: Error | null;
 }
 
 /** Keep a plot of the source in an element; new figures do not end a zoom. */
@@ -21,12 +26,13 @@ export function usePlot(source: Source, hidden: ReadonlySet<string>, height: num
   const drawn = useRef(source.rows);
   const [focus, setFocus] = useState<Focus | null>(null);
   const [isZoomed, setZoomed] = useState(false);
+  const { data: library, error } = useLibrary(box);
   useEffect(() => {
     latest.current = source;
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: new figures alone need no new plot
   useEffect(() => {
-    if (box.current === null) return;
+    if (box.current === null || library === undefined) return;
     const pointed = (made: uPlot) => {
       const { drawing, rows } = latest.current;
       const next = nearest(made, drawing, rows);
@@ -34,7 +40,7 @@ export function usePlot(source: Source, hidden: ReadonlySet<string>, height: num
     };
     drawn.current = source.rows;
     const listeners = { pointed, zoomed: setZoomed };
-    const made = draw(box.current, () => latest.current, listeners, height);
+    const made = library.draw(box.current, () => latest.current, listeners, height);
     plot.current = made;
     const forgetSize = onWidth(box.current, (width) => made.setSize({ width, height }));
     const forgetTheme = onTheme(() => made.redraw(true, true));
@@ -44,19 +50,21 @@ export function usePlot(source: Source, hidden: ReadonlySet<string>, height: num
       made.destroy();
       plot.current = null;
     };
-  }, [shapeOf(source.drawing), height]);
+  }, [library, shapeOf(source.drawing), height]);
   useEffect(() => {
     if (drawn.current === source.rows) return;
     drawn.current = source.rows;
-    plot.current?.setData(dataOf(source), !isZoomed);
+    if (library) plot.current?.setData(library.dataOf(source), !isZoomed);
     if (isZoomed) plot.current?.redraw();
-  }, [source, isZoomed]);
+  }, [library, source, isZoomed]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the code that draws makes the plot
   useEffect(() => {
     source.drawing.series.forEach(({ name }, at) => {
       plot.current?.setSeries(at + 1, { show: !hidden.has(name) });
     });
-  }, [source.drawing.series, hidden]);
-  return { box, plot, focus, setFocus, isZoomed };
+  }, [library, source.drawing.series, hidden]);
+  const reset = () => plot.current && library?.showAll(plot.current, source);
+  return { box, plot, focus, setFocus, isZoomed, reset, error };
 }
 
 function onWidth(element: HTMLElement, changed: (width: number) => void): () => void {

@@ -16,7 +16,7 @@ export function toText(value: unknown): string {
   if (typeof value !== "object") return String(value);
   if (Array.isArray(value)) return value.map(toText).join(", ");
   if (hasSpread(value)) return `${value.name}:${value.spread}`;
-  if (hasShare(value)) return `${value.dataset}=${value.share}`;
+  if (hasShare(value)) return `${value.dataset ?? "generated"}=${value.share}`;
   return Object.entries(value)
     .filter(([, part]) => part !== null)
     .map(([name, part]) => `${name}=${toText(part)}`)
@@ -28,8 +28,8 @@ function hasSpread(value: object): value is { name: string; spread: number } {
   return "spread" in value && typeof value.spread === "number";
 }
 
-/** Whether a value is a text with its share, which is written as `wikitext2=0.25`. */
-function hasShare(value: object): value is { dataset: string; share: number } {
+/** Whether a value is a text with its share: `wikitext2=0.25`, or `generated=0.5` without a name. */
+function hasShare(value: object): value is { dataset: string | null; share: number } {
   const isPlain = !("text_field" in value) || value.text_field === null;
   return "dataset" in value && "share" in value && isPlain;
 }

@@ -241,6 +241,11 @@ describe("a draft", () => {
     expect(draftOf({ target: sizes }, [target]).target).toBe("memory=24 GB, context=8192");
     expect(draftOf({ target: { bytes: 1_234_567 } }, [target]).target).toBe("bytes=1234567");
     expect(toText({ scope: "half", lr: null })).toBe("scope=half");
+    const mix = [
+      { dataset: "c4", generated: false, share: 0.25, text_field: null },
+      { dataset: null, generated: true, share: 0.5, text_field: null },
+    ];
+    expect(toText(mix)).toBe("c4=0.25, generated=0.5");
   });
 
   it("of a rerun unticks an object with all its members, and sets one of them", () => {

@@ -24,5 +24,7 @@ it("writes shares in percent, flags as yes or no, and objects by their members",
   expect(inWords("output", [{ hub: "org/name", secret: "s" }])).toBe("hub:org/name@s");
   expect(inWords("tasks", ["boolq", "rte"])).toBe("boolq, rte");
   expect(inWords("mix", [{ dataset: "c4", share: 0.25 }])).toBe("c4 25 %");
+  const written = { dataset: null, generated: true, share: 0.5 };
+  expect(inWords("mix", [written])).toBe("written by the dense model 50 %");
   expect(inWords("pattern", null)).toBe("");
 });

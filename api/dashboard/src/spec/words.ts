@@ -15,7 +15,10 @@ export function inWords(name: string, value: unknown): string {
   if (typeof value !== "object" || value === null) return toText(value);
   const object = value as Values;
   if (name === "target") return sizeInWords(object) + candidatesInWords(object.candidates);
-  if (name === "mix") return `${object.dataset} ${percent(Number(object.share), 2)}`;
+  if (name === "mix") {
+    const text = object.generated ? "written by the dense model" : object.dataset;
+    return `${text} ${percent(Number(object.share), 2)}`;
+  }
   if (name === "output") return targetToText(object);
   if (name === "expect") return `${Object.keys(object).length} inputs and versions`;
   return Object.entries(object)

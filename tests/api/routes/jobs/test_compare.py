@@ -82,6 +82,10 @@ def test_other_texts_are_no_reason_to_suspect_another_dense_model(
     ("changed", "reason"),
     [
         ({"protocol": {"window": 1024, "token_ids_sha256": "b"}}, "window: 2048, 1024"),
+        (
+            {"protocol": {"bos": True, "token_ids_sha256": "b"}},
+            "the evaluated texts start differently: not known, with a beginning-of-text token",
+        ),
         ({"protocol": {"dtype": "bfloat16"}}, "dtype: float32, bfloat16"),
         ({"model": "org/other"}, "models differ: org/model, org/other"),
         ({"metrics": {"dense_perplexity": 21.0}}, "dense models' perplexities differ"),

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -93,6 +95,19 @@ def test_a_successful_job_has_its_figures_and_its_specification_even_if_its_gate
     assert (response.status_code, response.json()) == (200, expected)
     again = client.get(url, headers={"if-none-match": response.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_members_of_a_report_are_read_without_its_many_blocks(
+    client: TestClient, sessions: Sessions, store: ArtifactStore
+) -> None:
+    report = {"blocks": [1, 2], "generation": [{"prompt": "Once"}], "spec": {}}
+    job = finish_job(sessions, store, {"report.json": json.dumps(report).encode()})
+    url = f"/v1/jobs/{job.id}/manifest"
+
+    found = client.get(url, params={"only": ["generation", "recovery"]})
+
+    assert found.json() == {"generation": [{"prompt": "Once"}]}
+    assert found.headers["etag"] == client.get(url).headers["etag"]
 
 
 @pytest.mark.parametrize("part", ["metrics", "manifest", "provenance"])

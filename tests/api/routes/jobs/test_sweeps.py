@@ -267,9 +267,9 @@ def test_sweeps_are_listed_newest_first_page_by_page(client: TestClient) -> None
         response = client.get(path)
         page = response.json()
         assert page["has_more"] is ("link" in response.headers)
-        seen += [(sweep["id"], sweep["counts"]) for sweep in page["data"]]
+        seen += [(sweep["id"], sweep["model"], sweep["counts"]) for sweep in page["data"]]
         path = response.headers.get("link", "")[1:].partition(">")[0]
-    assert seen == [(sweep_id, {"queued": 1}) for sweep_id in reversed(made)]
+    assert seen == [(sweep_id, "org/model", {"queued": 1}) for sweep_id in reversed(made)]
     wrong = client.get("/v1/sweeps?cursor=x&limt=1")
     assert wrong.status_code == 422
     assert "Did you mean limit?" in wrong.json()["detail"]

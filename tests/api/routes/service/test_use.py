@@ -31,10 +31,11 @@ def held_job(
     labels: dict[str, str],
     created_by: str | None = None,
     end: JobState = JobState.succeeded,
+    **overrides: Any,
 ) -> str:
     """Insert a job that a worker held between these hours of the week."""
     began, ended = map(at, hours)
-    row: dict[str, Any] = {"labels": labels, "created_by": created_by, "status": end}
+    row: dict[str, Any] = {"labels": labels, "created_by": created_by, "status": end} | overrides
     row |= {"created_at": began, "updated_at": ended, "finished_at": ended}
     job = make_job(sessions, make_spec(method=method), **row)
     moments = ((began, JobState.running), (ended, end))
@@ -83,6 +84,42 @@ def test_a_period_is_the_last_seven_days_by_default(client: TestClient) -> None:
     assert use["total"]["jobs"] == 0
     begin, end = (datetime.fromisoformat(use[name]) for name in ("after", "before"))
     assert end - begin == timedelta(days=7)
+
+
+def test_a_month_adds_up_to_the_time_of_all_attempts_of_failed_cancelled_and_deleted_jobs(
+    client: TestClient, sessions: Sessions
+) -> None:
+    ends = (JobState.succeeded, JobState.failed, JobState.cancelled, JobState.failed)
+    keys = ("key_a", "key_b", "key_a", None)
+    lengths = [0.1234567, 1 / 3, 2.0, 0.7]
+    jobs = [
+        held_job(sessions, (n, n + hours), MethodName.wanda, {}, key, end, hourly_price=n and 4.0)
+        for n, (hours, key, end) in enumerate(zip(lengths, keys, ends, strict=True))
+    ]
+    held_job(sessions, (27 * 24, 27 * 24 + 1), MethodName.wanda, {}, "key_a")  # in February
+    assert client.delete(f"/v1/jobs/{jobs[1]}").status_code == 204
+    use = client.get("/v1/use?month=2026-01").json()
+    assert (use["after"], use["before"]) == ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
+    spent = [
+        timedelta(seconds=row["worker_seconds"])
+        for group in ("keys", "methods")
+        for row in use[group]
+    ]
+    total = sum((at(n + hours) - at(n) for n, hours in enumerate(lengths)), start=timedelta(0))
+    assert sum(spent, start=timedelta(0)) == 2 * total
+    assert timedelta(seconds=use["total"]["worker_seconds"]) == total
+    costs = {row["name"]: row["cost"] for row in use["keys"]}
+    assert costs == {"key_a": 8.0, "key_b": 1.3333, "": 2.8}
+    lines = table(client, "/v1/use.csv?month=2026-01")
+    by_key = {line["name"]: line["cost"] for line in lines if line["by"] == "key"}
+    assert by_key == {name: str(cost) for name, cost in costs.items()}
+
+
+def test_a_month_excludes_other_bounds(client: TestClient) -> None:
+    refused = client.get("/v1/use?month=2026-01&after=2026-01-05T00:00:00Z")
+    assert refused.status_code == 422
+    assert "Leave after and before out" in refused.json()["hint"]
+    assert client.get("/v1/use?month=2026-13").status_code == 422
 
 
 def table(client: TestClient, path: str) -> list[dict[str, str]]:

@@ -8,11 +8,12 @@ from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
 from db.spec.combination import check_combination
-from db.spec.options.mix import shares_of
+from db.spec.options.mix import generated_share, shares_of
 from db.spec.prune_spec import named_texts
 from tests.factories import make_spec
 
 B, C = {"dataset": "local:b.txt", "share": 0.1}, {"dataset": "ptb", "share": 0.2}
+WRITTEN = {"generated": True, "share": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,8 @@ B, C = {"dataset": "local:b.txt", "share": 0.1}, {"dataset": "ptb", "share": 0.2
         ({"dataset": "ptb", "mix": [C]}, "ptb is in it twice"),
         ({"eval_dataset": "local:b.txt", "mix": [C, B]}, "local:b.txt is measured on"),
         ({"eval_texts": ["local:b.txt"], "mix": [B]}, "local:b.txt is measured on"),
+        ({"mix": [WRITTEN, WRITTEN | {"share": 0.2}]}, "generated is in it twice"),
+        ({"mix": [WRITTEN, C | {"share": 0.5}]}, "leave nothing for dataset"),
     ],
 )
 def test_a_mix_has_each_text_once_leaves_a_share_and_is_not_measured_on(
@@ -50,6 +53,7 @@ def test_shares_are_exact_and_add_up() -> None:
 def test_a_text_and_its_share_are_one_word_too() -> None:
     written = make_spec(mix=["local:a=b.txt=0.1", "ptb=0.2"])
     assert written == make_spec(mix=[B | {"dataset": "local:a=b.txt"}, C])
+    assert make_spec(mix=["generated=0.5"]) == make_spec(mix=[WRITTEN])
     with pytest.raises(ValidationError, match=r"such as wikitext2=0\.25"):
         make_spec(mix=["ptb=much"])
 
@@ -67,3 +71,19 @@ def test_each_text_of_a_mix_has_its_place_and_its_column() -> None:
         ("mix.0.dataset", "ptb", None),
         ("mix.1.dataset", "local:b.txt", "body"),
     ]
+
+
+@pytest.mark.parametrize(
+    "text", [{"share": 0.5}, {"generated": False, "share": 0.5}, WRITTEN | {"dataset": "c4"}]
+)
+def test_a_text_of_a_mix_is_a_dataset_or_generated(text: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="name a dataset, or have generated set to true"):
+        make_spec(mix=[text])
+
+
+def test_generated_text_is_no_dataset_and_has_no_column() -> None:
+    spec = make_spec(dataset="c4", mix=[WRITTEN, C])
+    assert [field for field, *_ in named_texts(spec)] == ["dataset", "mix.1.dataset"]
+    assert (generated_share(spec), generated_share(make_spec(mix=[C]))) == (0.5, 0.0)
+    with pytest.raises(SpecRefusedError, match="names no mix"):
+        check_combination(make_spec(dataset="c4", mix=[WRITTEN | {"text_field": "body"}]))

@@ -212,7 +212,7 @@ def test_a_gate_ends_a_job_with_the_last_good_model(folder: Path, tmp_path: Path
     made = statement["predicate"]["buildDefinition"]["internalParameters"]
     assert made["gate"] == gate.model_dump(mode="json")
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "**Warning**: The gate stopped the job at step 2 of 3: perplexity_ratio is" in card
+    assert "**Warning**: The gate stopped the job at step 2 of 3: perplexity ratio is" in card
     assert "This is the model of step 1." in card
 
 

@@ -91,7 +91,7 @@ def test_a_job_writes_a_smaller_model_and_says_what_went(models: Path, tmp_path:
     lost = 2 * 2 * (3 * 32 * 24 + 32)
     assert metrics["parameters_removed"] == lost
     assert metrics["sparsity"] == metrics["fallbacks"] == 0
-    assert report["experts"] == {"ratio": 0.25, "kept": None, "score": "reap", "from_dense": False}
+    assert report["experts"] == {"ratio": 0.25, "kept": None, "score": "reap", "from_dense": True}
     assert "Of 8 experts 6 stay, which is no multiple of 8" in report["warnings"][0]
     assert json.loads((out / "config.json").read_text())["num_local_experts"] == 6
     listed = json.loads((out / KEPT_EXPERTS).read_text())

@@ -70,7 +70,7 @@ def test_files_are_deleted_that_were_not_used_for_long(tmp_path: Path) -> None:
         os.utime(path, (now - MOST_AGE_S - 60,) * 2)
     read_value(used)
     (tmp_path / "folder").mkdir()
-    delete_unused(tmp_path, now)
+    delete_unused(tmp_path, now, ".json", known_values.MOST_BYTES)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "folder"]
 
 

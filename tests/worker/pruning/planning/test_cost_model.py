@@ -26,7 +26,7 @@ from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.plan import plan
-from worker.pruning.planning.workload import Workload
+from worker.pruning.planning.workload import Propagation, Workload
 from worker.pruning.quantization.scheme import Quantization, Scheme
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
@@ -179,6 +179,7 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         Recipe(ZPRUNER, HALF, stages=(REFINING,)),
         Recipe(ZPRUNER, HALF, "reference", correction=0.3, stages=(Refining(HALVES),)),
         Recipe(None, NONE, removal=Neurons(0.3), correction=0.3),
+        Recipe(None, NONE, "reference", removal=Neurons(0.3)),
         Recipe(None, NONE, removal=Neurons(0.3, last_tokens=LastTokens())),
         Recipe(None, NONE, removal=Heads(0.1, repairs=False)),
         Recipe(None, NONE, removal=Depth(0.5)),
@@ -196,7 +197,8 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         *("fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"),
         *("exact on a mask", "exact"),
         *("refined", "halves"),
-        *("neurons corrected", "neurons by prompts", "heads", "depth", "neurons refined"),
+        *("neurons corrected", "neurons as in the dense model", "neurons by prompts", "heads"),
+        *("depth", "neurons refined"),
         *("adapt", "adapt in place", "pgp"),
         *("quantized", "reference, quantized", "refined, quantized", "only quantized"),
         "binarized",
@@ -228,8 +230,9 @@ def test_predicted_matrix_products_are_those_that_torch_counts(
     assert total == pytest.approx(products.operations, rel=0.1)
 
 
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
 def test_the_predicted_products_of_removing_experts_are_those_that_torch_counts(
-    tmp_path: Path,
+    tmp_path: Path, propagation: Propagation
 ) -> None:
     config = Qwen3MoeConfig(
         vocab_size=VOCABULARY,
@@ -244,7 +247,8 @@ def test_the_predicted_products_of_removing_experts_are_those_that_torch_counts(
     )
     folder = write_model(tmp_path / "dense", config)
     meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
-    recipe = Recipe(None, NONE, stages=(RemovingExperts(ExpertSettings(0.5)),))
+    settings = ExpertSettings(0.5, from_dense=propagation == "reference")
+    recipe = Recipe(None, NONE, propagation, stages=(RemovingExperts(settings),))
     ids, evaluation = random_ids(16, 64), random_ids(4, 96)
     (tmp_path / "out").mkdir()
     sweep = ModelPruner(meta_model, recipe, ids, evaluation, tmp_path / "out", token_loss)

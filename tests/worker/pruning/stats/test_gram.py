@@ -35,6 +35,16 @@ def test_moments_are_the_mean_outer_product_for_any_shape_of_batches(
     torch.testing.assert_close(gram.sq_mean, inputs.float().square().mean(0))
 
 
+def test_moments_from_a_stored_triangle_have_the_same_matrix_and_squares_bit_by_bit() -> None:
+    moments = GramMoments()
+    for seed in range(3):
+        moments.add(torch.randn(701, 5, generator=torch.Generator().manual_seed(seed)) * 3)
+    again = GramMoments.from_triangle(moments.triangle(), 5, moments.tokens)
+    assert again.tokens == moments.tokens == 2103
+    assert torch.equal(again.gram().matrix, moments.gram().matrix)
+    assert torch.equal(again.sq_mean(), moments.sq_mean())
+
+
 def test_large_fp16_inputs_do_not_overflow() -> None:
     moments = GramMoments()
     moments.add(torch.full((100, 4), 1000.0, dtype=torch.float16))

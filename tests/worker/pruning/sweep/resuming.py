@@ -47,6 +47,7 @@ REFINED = replace(
 )
 DEPTH = Recipe(None, Unstructured(0.0), removal=Depth(1 / 3))
 NEURONS = Recipe(None, Unstructured(0.0), removal=Neurons(0.2), correction=0.3)
+AS_DENSE = replace(NEURONS, correction=0.0)
 ADAPT = replace(NEURONS, removal=MeasuredUnits(0.3, Adapt()))
 SHARES = Adapt(steps=3, windows=8, tokens=16)
 IN_PLACE = replace(NEURONS, removal=MeasuredUnits(0.3, SHARES, uniform=False))

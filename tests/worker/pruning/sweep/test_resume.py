@@ -16,6 +16,7 @@ from tests.worker.processes import run_until_killed
 from tests.worker.pruning.experts.scaled import scale_matrices
 from tests.worker.pruning.sweep.resuming import (
     ADAPT,
+    AS_DENSE,
     BINARIZED,
     BLOCKS,
     CORRECTED,
@@ -78,6 +79,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(REFINED, "fused", MIDDLE, id="refined fused"),
         pytest.param(REFINED, "reference", EACH, id="refined reference"),
         pytest.param(NEURONS, "fused", MIDDLE, id="neurons"),
+        pytest.param(AS_DENSE, "reference", EACH, id="neurons as in the dense model"),
         pytest.param(DEPTH, "fused", EACH, id="depth"),
         pytest.param(QUANTIZED, "fused", EACH, id="quantized"),
         pytest.param(BINARIZED, "fused", MIDDLE, id="binarized"),

@@ -1,6 +1,6 @@
 """Removing the experts with the lowest scores from the blocks of a sweep."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -65,8 +65,9 @@ class ExpertCutter:
             if index + 1 < len(model.blocks):
                 model.read_ahead(index + 1)
             with model.loaded_block(index, model.read_block(index)) as block:
-                own = None if layer is None else self._scored(block, index, layer, states)
-                self.calibration.block_inputs.advance(block, index, states)
+                own = layer and self._scored(block, index, layer, states, advances=True)
+                if layer is None:
+                    self.calibration.block_inputs.advance(block, index, states)
             scored.append(None if own is None else asdict(own))
             trim_heap()
             yield UnitProgress(len(scored), len(model.blocks))
@@ -91,7 +92,7 @@ class ExpertCutter:
             unchanged = StageResult({}, copied=self.mixture.copied(dense, index, None))
             return SmallerBlock(dict(stored), unchanged)
         known = self.known[index] if self.known else None
-        scored = known or self._scored(block, index, layer, streams.calibration)
+        scored = known or self._scored(block, index, layer, streams.calibration, advances=False)
         count = self.mixture.count - self.mixture.kept
         result = scored.result(layer.name, count)
         trim_heap()
@@ -101,14 +102,25 @@ class ExpertCutter:
         return SmallerBlock(smaller, StageResult({"experts": result}, copied=copied))
 
     def _scored(
-        self, block: nn.Module, index: int, layer: ExpertLayer, states: Iterable[Tensor]
+        self,
+        block: nn.Module,
+        index: int,
+        layer: ExpertLayer,
+        states: Activations,
+        *,
+        advances: bool,
     ) -> ScoredLayer:
-        """Return the scores of a block's experts on the tokens of all ranks."""
+        """Return the scores of a block's experts on the tokens of all ranks.
+
+        If ``advances``, the states are replaced by the block's outputs.
+        """
         texts = [RoutedTokens(layer.count) for _ in range(1 + (self.second > 0))]
         name = f"{self.calibration.meta_model.block_name(index)}.{layer.name}"
         for batch, hidden in enumerate(states):
             tokens = texts[batch in self.second_text]
             with observed_experts(block.get_submodule(layer.name), name, tokens):
-                self.calibration.block_inputs.call(block, index, hidden)
+                outputs = self.calibration.block_inputs.call(block, index, hidden)
+            if advances:
+                states[batch] = outputs
         groups = self.mixture.routing.groups or 1
         return ScoredLayer.of(texts, self.settings.score, groups, self.calibration.ranks)

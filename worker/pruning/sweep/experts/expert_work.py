@@ -18,6 +18,8 @@ class ExpertWork(StageWork):
         removed_bytes: by how many bytes what is stored of each block gets smaller.
         per_token: how many experts a token runs through.
         left_out_bytes: the size of stored tensors that are not copied.
+        from_dense: whether the forward that observes blocks is that of the dense model, which is
+            counted as the measurement of an allocation.
     """
 
     phase = "experts"
@@ -25,6 +27,7 @@ class ExpertWork(StageWork):
     removed_bytes: tuple[int, ...]
     per_token: int
     left_out_bytes: int
+    from_dense: bool
 
     def memory(self, index: int, block: BlockShape, parts: MemoryParts) -> PhaseMemory:
         """Return the memory of observing a block: the outputs of each token's experts.
@@ -39,6 +42,8 @@ class ExpertWork(StageWork):
 
     def cost(self, index: int, block: BlockShape, parts: CostParts) -> Cost:
         """Return the cost of the forward that observes the block."""
+        if self.from_dense:
+            return Cost()
         windows = parts.windows
         return parts.forward(block, windows.seq_len) * windows.calibration_tokens
 

@@ -90,7 +90,8 @@ class RemovingExperts(SweepStage):
         removed = tuple(mixture.removed_numbers(index) for index in blocks)
         removed_bytes = tuple(mixture.removed_bytes(dense, index) for index in blocks)
         left_out = dense.checkpoint.size_bytes(mixture.left_out)
-        return ExpertWork(removed, removed_bytes, mixture.routing.per_token or 1, left_out)
+        per_token, from_dense = mixture.routing.per_token or 1, self.settings.from_dense
+        return ExpertWork(removed, removed_bytes, per_token, left_out, from_dense)
 
     def cutter(
         self, model: StagedModel, calibration: Calibration, second_text: Collection[int]

@@ -139,6 +139,18 @@ class Recipe:
         return max((removed, *(stage.spared_windows for stage in self.stages)))
 
     @property
+    def removes_as_dense(self) -> bool:
+        """Whether units are chosen, and their readers repaired, by the inputs in the dense model.
+
+        They are if `reference` propagation alone is asked for, so that another job can take what
+        was measured.
+        """
+        if self.removal is None or self.removal.measures_units or not self.removal.repairs:
+            return False
+        is_alone = not self.stages and self.correction == 0 and self.increment.total == 1
+        return is_alone and self.propagation == "reference"
+
+    @property
     def is_corrected(self) -> bool:
         """Whether the calibration windows run through the dense model too, for a repair."""
         return (self.solver is not None or self.repairs_units) and self.correction > 0

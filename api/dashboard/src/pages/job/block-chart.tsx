@@ -38,6 +38,7 @@ export function BlockChart({ blocks, choose }: Props) {
     ...offered.map((one) => [one, BLOCK_METRICS[one].title] as const),
     ...(lines.length > 0 ? [["matrices", "Error by matrix"] as const] : []),
   ]);
+  if (offered.length === 0) return null;
   return (
     <>
       <Segmented label="Metric of the chart" names={names} chosen={chosen} choose={want} />

@@ -97,14 +97,17 @@ export function Log({ job }: { job: Job }) {
 /** Whether lines can still arrive: a worker writes the last ones after the job has ended. */
 function useIsGrowing(job: Job): boolean {
   const isRunning = !isFinal(job.status) && job.status !== "queued";
-  const [isGrowing, setGrowing] = useState(true);
+  const [isGrowing, setGrowing] = useState(isRunning || !isLongOver(job));
   useEffect(() => {
-    setGrowing(true);
-    if (isRunning) return;
+    if (isRunning) return setGrowing(true);
     const timer = setTimeout(() => setGrowing(false), LAST_LINES_MS);
     return () => clearTimeout(timer);
   }, [isRunning]);
   return isGrowing;
+}
+
+function isLongOver({ finished_at }: Job): boolean {
+  return finished_at !== null && Date.now() - Date.parse(finished_at) > LAST_LINES_MS;
 }
 
 function isError(level: string): boolean {

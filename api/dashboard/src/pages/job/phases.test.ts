@@ -89,6 +89,14 @@ it("only a job with recovery has its phase", () => {
   expect(names({ kind: "masked" }).slice(-2)).toEqual(["recovering", "packaging"]);
 });
 
+it("only a job whose model writes text has a phase for it", () => {
+  const names = (mix: object[]) =>
+    stepsOf(makeJob({ spec: makeSpec({ mix } as never) }), [], 0).map(({ phase }) => phase);
+  expect(names([{ dataset: "c4", generated: false, share: 0.5 }])).not.toContain("writing");
+  const written = names([{ dataset: null, generated: true, share: 0.5 }]);
+  expect(written.slice(1, 4)).toEqual(["loading", "writing", "calibrating"]);
+});
+
 const block = (index: number, attempt: number) =>
   makeEvent({ data: { fraction: 0.1, block: { index, total: 16, name: "b" } }, attempt });
 const pruning = (steps: ReturnType<typeof stepsOf>) => steps.find((one) => one.phase === "pruning");

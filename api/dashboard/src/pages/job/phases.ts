@@ -8,6 +8,7 @@ import { type Kept, keptBlocks } from "./kept.ts";
 const PHASES: Phase[] = [
   "resolving",
   "loading",
+  "writing",
   "calibrating",
   "pruning",
   "evaluating",
@@ -44,7 +45,12 @@ export function stepsOf(job: Job, events: JobEvent[], now: number): Step[] {
 }
 
 function phasesOf(job: Job): Phase[] {
-  return job.spec.recover ? PHASES : PHASES.filter((phase) => phase !== "recovering");
+  const writes = job.spec.mix?.some((text) => text.generated) ?? false;
+  const has = (phase: Phase) => {
+    if (phase === "writing") return writes;
+    return phase !== "recovering" || Boolean(job.spec.recover);
+  };
+  return PHASES.filter(has);
 }
 
 /** Return the seconds of each phase in all; a gradual job begins some of them in every step. */

@@ -62,7 +62,7 @@ function titleOf(data: { status: string } | undefined): string {
 }
 
 function Values({ estimate }: { estimate: Estimate }) {
-  const { model, memory, seconds, basis, windows, recovery } = estimate;
+  const { model, memory, seconds, cost, basis, windows, recovery } = estimate;
   return (
     <>
       {!estimate.fits && (
@@ -82,6 +82,11 @@ function Values({ estimate }: { estimate: Estimate }) {
         <Fact name="Time">
           {seconds ? `${duration(seconds.p50)}, likely below ${duration(seconds.p90)}` : "unknown"}
         </Fact>
+        {cost && (
+          <Fact name="Cost">
+            {figure(cost.p50)} {cost.currency}, likely below {figure(cost.p90)}
+          </Fact>
+        )}
         <Fact name="Memory">{bytes(memory.host_bytes)}</Fact>
         {memory.device_bytes > 0 && <Fact name="On the device">{bytes(memory.device_bytes)}</Fact>}
         {memory.scratch_bytes > 0 && <Fact name="On disk">{bytes(memory.scratch_bytes)}</Fact>}

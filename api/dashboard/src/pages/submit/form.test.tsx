@@ -235,10 +235,11 @@ it("offers a fast preset and less text where the estimate is long", async () => 
   const memory = { host_bytes: 1, device_bytes: 0, scratch_bytes: 0 };
   const windows = { calibration: 128, seq_len: 2048, evaluation: 157 };
   const model = { parameters: 1e8, blocks: 30 };
-  const known = { memory, windows, model, hints: [], artifact_bytes: 1, queue: null };
+  const cost = { p50: 60, p90: 62.5, currency: "EUR" };
+  const known = { memory, windows, model, cost, hints: [], artifact_bytes: 1, queue: null };
   const estimate = { status: "ready", fits: true, seconds, basis: null, recovery: null, ...known };
   const spec = { samples: null, eval_samples: null };
-  const preview = { spec, warnings: [], identical_job_id: null };
+  const preview = { spec, queue: "h100", warnings: [], identical_job_id: null };
   service.reply = ({ pathname }) => [200, pathname === "/v1/estimates" ? estimate : preview];
   await shown.unmount();
   const presets = [...CATALOGUE.presets, fast];
@@ -247,6 +248,7 @@ it("offers a fast preset and less text where the estimate is long", async () => 
   await type(field(box(), "Dataset"), "c4");
   await type(field(box(), "Sparsity"), "0.5");
   await settle(2000);
+  expect(box().textContent).toContain("60.0 EUR, likely below 62.5");
   await press(button(box(), "Use preset fast"));
   expect(field(box(), "Calibration windows")).toHaveProperty("value", "16");
   expect(field(box(), "Preset")).toHaveProperty("value", "fast");

@@ -53,7 +53,9 @@ export function JobForm({ catalogue, parent }: Props) {
     problemInWords(one, fields),
   );
   const estimated =
-    checked.error || checked.isWaiting || !isComplete ? undefined : checked.data?.spec;
+    checked.error || checked.isWaiting || !isComplete
+      ? undefined
+      : checked.data && { ...checked.data.spec, queue: checked.data.queue };
   const shorten = () => {
     for (const [name, text] of Object.entries(SHORT)) request.change(name, text);
   };

@@ -56,7 +56,7 @@ export function HeatTable({ points, best }: Props) {
         </table>
       </Scroll>
       <p className="faint">
-        Perplexity; a darker cell has a higher one.
+        Perplexity; a stronger colour is a higher one.
         {points.some(({ verdict }) => verdict !== "none") && " ✓ passes the gate, ✗ fails it."}
       </p>
     </Section>

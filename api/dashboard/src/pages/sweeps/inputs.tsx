@@ -5,6 +5,9 @@ import { count } from "../../format.ts";
 import { Fact, Facts } from "../../ui/section.tsx";
 import { Reference } from "../../ui/value.tsx";
 
+/** From how many letters on a text has a line of its own. */
+const LONG = 24;
+
 /** Model, texts and windows, which are the same for all points. */
 export function Inputs({ points }: { points: Point[] }) {
   const spec = points.find(({ job }) => job)?.job?.spec;
@@ -18,17 +21,17 @@ export function Inputs({ points }: { points: Point[] }) {
       <Fact name="Model">
         <Reference text={model} />
       </Fact>
-      <Fact name="Text">
-        <Reference text={dataset} />
-      </Fact>
       {samples != null && (
         <Fact name="Windows">
           {count(samples)}
           {length != null && ` of ${count(length)} tokens`}
         </Fact>
       )}
+      <Fact name="Text" isLong={dataset.length > LONG}>
+        <Reference text={dataset} />
+      </Fact>
       {measured != null && (
-        <Fact name="Perplexity measured on">
+        <Fact name="Perplexity measured on" isLong>
           <Reference text={String(measured)} />
           {windows != null && `: ${count(number(tokens))} tokens in ${String(windows)} windows`}
         </Fact>

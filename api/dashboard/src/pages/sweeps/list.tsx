@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { type SweepSummary, sweepList } from "../../api/sweeps.ts";
-import { shortId } from "../../format.ts";
+import { modelName, shortId } from "../../format.ts";
 import { CsvButton } from "../../ui/csv.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
@@ -56,8 +56,8 @@ function SweepRow({ sweep }: { sweep: SweepSummary }) {
     <li>
       <div>
         <Link href={`/sweeps/${sweep.id}`}>{sweep.name || `Sweep ${shortId(sweep.id)}`}</Link>
-        <div className="faint">
-          created <Ago at={sweep.created_at} />
+        <div className="faint wrap">
+          {sweep.model && `${modelName(sweep.model)} · `}created <Ago at={sweep.created_at} />
         </div>
       </div>
       <div>{sweep.total} points</div>

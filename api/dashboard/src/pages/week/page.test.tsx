@@ -11,7 +11,8 @@ const row = (name: string, worker_hours: number, jobs: number) => ({
 });
 const KEY = `key_${"0".repeat(24)}deadbeef`;
 const USE = {
-  total: row("", 5.5, 12),
+  currency: "EUR",
+  total: { ...row("", 5.5, 12), cost: 13.75 },
   methods: [row("wanda", 5.5, 12)],
   keys: [row(KEY, 4, 8), row("", 1.5, 4)],
   labels: [row("team=nlp", 4.25, 9)],
@@ -31,6 +32,7 @@ it("shows the hours of a week by label, key and method, and its best results", a
       [...one.children].map((cell) => cell.textContent),
     );
   expect(box.querySelector(".lead")?.textContent).toBe("This week: Mon, Nov 30 to Sun, Dec 6");
+  expect(box.textContent).toContain("Cost13.8 EUR");
   expect(cells("By label")).toEqual([["team=nlp", "4 h 15 min", "9 (1 failed)"]]);
   expect(cells("By key").map(([name]) => name)).toEqual(["nightly", "without a key"]);
   expect(cells("By method")).toEqual([["wanda", "5 h 30 min", "12 (1 failed)"]]);

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { Link, useSearch } from "wouter";
 import { keys, useMay } from "../../api/keys.ts";
 import { bounds, type UseRow, useIn, weekOf } from "../../api/use.ts";
-import { count, day, duration, shortId } from "../../format.ts";
+import { count, day, duration, figure, shortId } from "../../format.ts";
 import { CsvButton } from "../../ui/csv.tsx";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
@@ -37,7 +37,7 @@ export function WeekPage() {
       {data === undefined && error === null && <Loading what="the week" />}
       {data && (
         <>
-          <Total row={data.total} />
+          <Total row={data.total} currency={data.currency} />
           <Best week={week} />
           <div className="pair">
             <ByLabel rows={data.labels} />
@@ -50,7 +50,7 @@ export function WeekPage() {
   );
 }
 
-function Total({ row }: { row: UseRow }) {
+function Total({ row, currency }: { row: UseRow; currency: string | null }) {
   return (
     <Section title="All jobs">
       <Facts>
@@ -58,6 +58,11 @@ function Total({ row }: { row: UseRow }) {
         <Fact name="Succeeded">{count(row.succeeded)}</Fact>
         <Fact name="Failed">{count(row.failed)}</Fact>
         <Fact name="Worker time">{duration(row.worker_hours * HOUR_S)}</Fact>
+        {row.cost != null && (
+          <Fact name="Cost">
+            {figure(row.cost)} {currency}
+          </Fact>
+        )}
       </Facts>
       <p className="faint">
         Jobs that a worker held or that ended in the week. Worker time is how long workers held

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, MIXTURES, random_ids, write_model
 from tests.worker.pruning.sweeps import CALIBRATION, sweep, tensors
@@ -48,6 +50,35 @@ def test_the_reported_channels_are_zero_and_all_others_keep_their_bits(
             assert torch.equal(after[key], before[key].index_fill(dim, removed, 0)), key
             del after[key]
     assert all(torch.equal(value, before[name]) for name, value in after.items())
+
+
+def test_reference_propagation_chooses_and_repairs_by_the_inputs_in_the_dense_model(
+    tmp_path: Path,
+) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    blocks, _ = sweep(dense, tmp_path / "out", replace(REPAIRED, propagation="reference"))
+    model, found = AutoModelForCausalLM.from_pretrained(dense), dict[str, list[Tensor]]()
+    for name, layer in model.named_modules():
+        if name.endswith("down_proj"):
+            inputs = found.setdefault(name, [])
+            layer.register_forward_pre_hook(lambda _, args, own=inputs: own.append(args[0]))
+    with torch.no_grad():
+        model(CALIBRATION)
+    after = tensors(tmp_path / "out")
+    for block in blocks:
+        name = f"{block.name}.mlp.down_proj"
+        weight = model.get_submodule(name).weight.detach().double()
+        features = found[name][0].flatten(0, 1).double()  # [tokens, channels]
+        scores = features.square().sum(0) * weight.square().sum(0)
+        kept = scores.topk(32).indices.sort().values
+        assert channels(block) == set(range(48)) - set(kept.tolist())
+        gram = features.T @ features
+        damping = 0.1 * gram.diagonal().mean() * torch.eye(32, dtype=torch.float64)
+        own = gram[kept][:, kept] + damping
+        solved = (weight @ gram[:, kept] + weight[:, kept] @ damping) @ own.inverse()
+        torch.testing.assert_close(
+            after[f"{name}.weight"][:, kept].double(), solved, rtol=1e-4, atol=1e-6
+        )
 
 
 def test_a_block_reports_the_sizes_of_what_is_left(tmp_path: Path) -> None:

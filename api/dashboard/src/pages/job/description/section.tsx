@@ -1,7 +1,7 @@
 import { useState } from "react";
 import type { Job } from "../../../api/client.ts";
 import { useMay } from "../../../api/keys.ts";
-import { NONE } from "../../../format.ts";
+import { figure, NONE } from "../../../format.ts";
 import { Icon } from "../../../ui/icon.tsx";
 import { useOpener } from "../../../ui/opener.ts";
 import { Fact, Facts, Section } from "../../../ui/section.tsx";
@@ -37,6 +37,11 @@ function Described({ job }: { job: Job }) {
       <Facts>
         <Fact name="Name">{job.name || NONE}</Fact>
         <Fact name="Priority">{job.priority}</Fact>
+        {job.cost && (
+          <Fact name="Cost">
+            {figure(job.cost.amount)} {job.cost.currency}
+          </Fact>
+        )}
       </Facts>
       {labels.length > 0 && (
         <ul className="labels" aria-label="Labels">

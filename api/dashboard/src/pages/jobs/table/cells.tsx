@@ -27,14 +27,14 @@ import { useFilter } from "../filters/filter-context.ts";
 
 export function Name({ job, name }: { job: Job; name?: string }) {
   return (
-    <>
+    <span className="job-name">
       <Link href={`/jobs/${job.id}`} title={`${jobTitle(job)}, ${job.spec.model}`}>
         {name || jobTitle(job)}
       </Link>{" "}
       <span className="faint mono" title={job.id}>
         {shortId(job.id)}
       </span>
-    </>
+    </span>
   );
 }
 

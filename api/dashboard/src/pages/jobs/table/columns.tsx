@@ -152,9 +152,9 @@ export const COLUMNS: Column[] = [
   {
     id: "labels",
     title: "Labels",
-    width: 112,
-    grows: true,
+    width: 124,
     isShown: true,
+    has: ({ labels }) => Object.keys(labels).length > 0,
     job: (job) => <Labels job={job} />,
   },
   {
@@ -200,8 +200,6 @@ export const COLUMNS: Column[] = [
     job: (job) => <NextStep job={job} />,
   },
 ];
-
-export const COLUMN = new Map(COLUMNS.map((column) => [column.id, column]));
 
 function text(
   id: string,

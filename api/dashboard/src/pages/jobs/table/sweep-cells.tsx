@@ -7,10 +7,10 @@ import { figure, modelName, NONE } from "../../../format.ts";
 
 export function SweepName({ jobs }: { jobs: Job[] }) {
   return (
-    <>
+    <span className="job-name">
       <Link href={`/sweeps/${jobs[0]?.sweep_id}`}>{sweepTitle(jobs)}</Link>{" "}
       <span className="faint">{jobs.length} jobs</span>
-    </>
+    </span>
   );
 }
 

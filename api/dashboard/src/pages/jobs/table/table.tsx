@@ -1,28 +1,12 @@
-import {
-  columnVisibilityFeature,
-  createColumnHelper,
-  createExpandedRowModel,
-  type ExpandedState,
-  rowExpandingFeature,
-  tableFeatures,
-  useTable,
-} from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { toggled } from "../../../ui/toggled.ts";
 import { between, select } from "../selection.ts";
-import { COLUMN, COLUMNS } from "./columns.tsx";
+import { COLUMNS } from "./columns.tsx";
 import { type Entry, jobsOf, pointsOf } from "./entries.ts";
 import { Head } from "./head.tsx";
 import { Row } from "./row.tsx";
 import { useRowHeight } from "./row-height.ts";
-
-const features = tableFeatures({
-  columnVisibilityFeature,
-  rowExpandingFeature,
-  expandedRowModel: createExpandedRowModel(),
-});
-const helper = createColumnHelper<typeof features, Entry>();
-const columns = helper.columns(COLUMNS.map(({ id }) => helper.display({ id })));
 
 const TICK_WIDTH = 34;
 const OVERSCAN_ROWS = 16;
@@ -43,26 +27,15 @@ interface Props {
 
 /** The table of jobs, of which only the rows near the visible ones are rendered. */
 export function JobTable({ entries, shown, place, isWhole, more }: Props) {
-  const [expanded, setExpanded] = useState<ExpandedState>({});
-  const table = useTable({
-    features,
-    columns,
-    data: entries,
-    state: { columnVisibility: shown, expanded },
-    onExpandedChange: setExpanded,
-    getRowId: (entry) => entry.id,
-    getSubRows: pointsOf,
-  });
-  const rows = table.getRowModel().rows;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `shown` is the table's state
-  const visible = useMemo(
-    () =>
-      table
-        .getVisibleLeafColumns()
-        .flatMap(({ id }) => COLUMN.get(id) ?? [])
-        .filter(({ has }) => !has || entries.some((entry) => jobsOf(entry).some(has))),
-    [table, shown, entries],
+  const [open, setOpen] = useState<string[]>([]);
+  const rows = useMemo(
+    () => entries.flatMap((entry) => [entry, ...(open.includes(entry.id) ? pointsOf(entry) : [])]),
+    [entries, open],
   );
+  const visible = useMemo(() => {
+    const jobs = entries.flatMap(jobsOf);
+    return COLUMNS.filter(({ id, has }) => shown[id] && (!has || jobs.some(has)));
+  }, [entries, shown]);
   const box = useRef<HTMLElement>(null);
   const rowHeight = useRowHeight();
   const virtual = useVirtualizer({
@@ -89,10 +62,8 @@ export function JobTable({ entries, shown, place, isWhole, more }: Props) {
   useEffect(() => {
     if (isNearEnd) more?.();
   }, [isNearEnd, more]);
-  const toggle = useCallback((id: string) => {
-    setExpanded((old) => ({ ...(old === true ? {} : old), [id]: old === true || !old[id] }));
-  }, []);
-  const choose = useChoice(rows.map((row) => row.original));
+  const toggle = useCallback((id: string) => setOpen((old) => toggled(old, id)), []);
+  const choose = useChoice(rows);
   const width = visible.reduce((sum, column) => sum + column.width, TICK_WIDTH);
   const sides = { width: TICK_WIDTH };
   return (
@@ -118,10 +89,10 @@ export function JobTable({ entries, shown, place, isWhole, more }: Props) {
               row && (
                 <Row
                   key={row.id}
-                  entry={row.original}
+                  entry={row}
                   index={index}
                   columns={visible}
-                  isOpen={row.getIsExpanded()}
+                  isOpen={open.includes(row.id)}
                   toggle={toggle}
                   choose={choose}
                 />

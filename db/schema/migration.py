@@ -8,14 +8,17 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 
-from db.core.revision import MIGRATIONS
 from db.core.session import open_sessions, sqlite_file
+from db.schema.revision import MIGRATIONS, SchemaState, revision_of, schema_state
 
 _LOCK = 0x7A70726E  # "zprn"
 
 
 def migrate(url: str) -> None:
-    """Upgrade the database to the newest migration; concurrent calls wait for each other."""
+    """Upgrade the database to the newest migration; concurrent calls wait for each other.
+
+    Tables that a newer version has only added to are left as they are.
+    """
     if (file := sqlite_file(url)) is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
     sessions = open_sessions(url)
@@ -24,7 +27,8 @@ def migrate(url: str) -> None:
             connection = session.connection()
             if connection.dialect.name == "postgresql":
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-            command.upgrade(migration_config(connection), "head")
+            if schema_state(revision_of(connection)) is not SchemaState.extended:
+                command.upgrade(migration_config(connection), "head")
     finally:
         sessions.kw["bind"].dispose()
 

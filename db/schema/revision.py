@@ -3,7 +3,7 @@
 from enum import Enum
 from pathlib import Path
 
-from sqlalchemy import inspect, make_url, text
+from sqlalchemy import Connection, inspect, make_url, text
 
 from db.core.session import open_sessions
 
@@ -17,6 +17,7 @@ class SchemaState(Enum):
     current = "up to date"
     empty = "empty; the next start creates the tables"
     older = "from an older version; the next start upgrades them"
+    extended = "from a newer version, which has only added to them"
     newer = "from a newer version"
 
 
@@ -25,19 +26,22 @@ def current_revision(url: str) -> str | None:
     engine = open_sessions(url).kw["bind"]
     try:
         with engine.connect() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return None
-            revision: str | None = connection.scalar(
-                text("SELECT version_num FROM alembic_version")
-            )
-            return revision
+            return revision_of(connection)
     finally:
         engine.dispose()
 
 
+def revision_of(connection: Connection) -> str | None:
+    """Return the same, by an open connection."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
 def known_revisions() -> list[str]:
     """Return the ids of the migrations in this version of the code, newest first."""
-    files = (MIGRATIONS / "versions").glob("[0-9]*.py")
+    files = (MIGRATIONS / "versions").glob("*[0-9]_*.py")
     return sorted((file.name.partition("_")[0] for file in files), reverse=True)
 
 
@@ -46,9 +50,21 @@ def schema_state(revision: str | None) -> SchemaState:
     if revision is None:
         return SchemaState.empty
     known = known_revisions()
-    if revision not in known:
-        return SchemaState.newer
-    return SchemaState.current if revision == known[0] else SchemaState.older
+    if revision in known:
+        return SchemaState.current if revision == known[0] else SchemaState.older
+    return (
+        SchemaState.extended if generation(revision) == generation(known[0]) else SchemaState.newer
+    )
+
+
+def generation(revision: str) -> str:
+    """Return the letter before the number of a migration; the first generation has none.
+
+    The migrations of a generation only add tables, and columns that may be left out, so that
+    processes of an older version work with the tables of a newer one. A migration that does more
+    begins the next generation, as ``a0042``.
+    """
+    return revision.rstrip("0123456789")
 
 
 def hide_password(url: str) -> str:

@@ -1,0 +1,159 @@
+"""Measure recoveries on texts that none was trained on: `python -m benchmarks.quality.texts`.
+
+Each row prunes one model in one way and recovers it on one mix of texts with one loss. Its figures
+are perplexities over the dense model's on each unseen text, the worst one first. What the dense
+model writes for a mix is stored in `--cache`, so that only the first such row pays for it.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+from transformers.utils import logging
+
+from benchmarks.machine import machine
+from benchmarks.quality.combinations import PATTERNS
+from benchmarks.quality.measured_job import job_fields, measure
+from benchmarks.quality.table_file import opened
+from db.spec.prune_spec import PruneSpec
+from demo.model import fetch_model
+
+PATH = Path(__file__).parents[1] / "results" / "texts.json"
+BUILT_IN = ("stdlib-code", "stdlib-docs")
+PRUNED: dict[str, dict[str, Any]] = {
+    name: {"method": "admm"} | PATTERNS[name] for name in ("50 %", "2:4", "70 %")
+} | {"neurons 25 %": {"method": "neurons", "ratio": 0.25}}
+GENERAL = "general"
+"""Stands for the file of ``--general`` in a mix."""
+MIXES: dict[str, dict[str, float]] = {
+    "calibration text": {},
+    "generated": {"generated": 0.95},
+    "half generated": {"generated": 0.5},
+    "half general": {GENERAL: 0.5},
+    "thirds": {"generated": 0.33, GENERAL: 0.33},
+}
+LOSSES = {
+    "KL": {"kl": 1.0, "temperature": 1.0},
+    "0.67 KL": {"kl": 0.67, "temperature": 2.0},
+}
+ROWS = {", ".join(names): names for names in product(PRUNED, MIXES, LOSSES)}
+
+
+def main(given: list[str] | None = None) -> None:
+    """Measure the rows, and write the table as JSON and Markdown after each."""
+    arguments = _arguments(given)
+    logging.disable_progress_bar()
+    protocol = {
+        name: getattr(arguments, name)
+        for name in ("tokens", "windows", "seq_len", "eval_windows", "dtype", "kind", "tasks")
+    } | {"texts": [*arguments.texts], "model": arguments.model.name}
+    table = opened(arguments.out, protocol, arguments.resume)
+    rows = table.setdefault("rows", {})
+    with TemporaryDirectory() as folder:
+        for name in arguments.only:
+            if name in rows or (GENERAL in MIXES[ROWS[name][1]] and not arguments.general):
+                continue
+            rows[name] = _measure(arguments, name, arguments.cache or Path(folder))
+            table["machine"] = machine()
+            arguments.out.write_text(json.dumps(table, indent=1) + "\n")
+            arguments.out.with_suffix(".md").write_text(markdown(rows))
+            print(f"{name}: {rows[name]}", file=sys.stderr, flush=True)
+
+
+def _arguments(given: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.texts")
+    parser.add_argument("--model", type=Path, help="a folder, instead of the demo's model")
+    parser.add_argument("--calibration", type=Path, required=True, help="a text file")
+    parser.add_argument("--general", type=Path, help="a text file of many kinds, for mixes")
+    parser.add_argument(
+        "--texts", nargs="+", type=_named, default=[], help="NAME=FILE, each of which is unseen"
+    )
+    parser.add_argument("--tokens", type=int, default=262_144, help="of the recovery")
+    parser.add_argument("--windows", type=int, default=128, help="calibration windows")
+    parser.add_argument("--seq-len", type=int, default=512)
+    parser.add_argument("--eval-windows", type=int, default=32, help="of each text")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--kind", default="masked", help="of the recovery")
+    parser.add_argument("--tasks", nargs="+", help="zero-shot tasks")
+    parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--cache", type=Path, help="a folder for what the dense model writes")
+    parser.add_argument("--out", type=Path, default=PATH, help="the table's JSON file")
+    parser.add_argument("--resume", action="store_true", help="keep rows measured before")
+    arguments = parser.parse_args(given)
+    arguments.model = arguments.model or fetch_model(Path(".demo/models"))
+    arguments.texts = dict(arguments.texts) | dict.fromkeys(BUILT_IN)
+    return arguments
+
+
+def _named(word: str) -> tuple[str, Path]:
+    name, _, path = word.partition("=")
+    return name, Path(path)
+
+
+def _measure(arguments: argparse.Namespace, row: str, baselines: Path) -> dict[str, Any]:
+    """Run the job of a row and return its figures."""
+    names = {
+        label: f"local:{path.resolve()}" if path else label
+        for label, path in arguments.texts.items()
+    }
+    evaluation, *others = names.values()
+    shared = {"samples": arguments.windows, "seq_len": arguments.seq_len, "dtype": arguments.dtype}
+    texts = {"eval_dataset": evaluation, "eval_texts": others, "tasks": arguments.tasks}
+    texts |= {"eval_samples": arguments.eval_windows}
+    fields = job_fields(arguments.model, arguments.calibration, None, **shared)
+    own = row_fields(row, arguments.general)
+    own["recover"] |= {"kind": arguments.kind, "tokens": arguments.tokens}
+    started = perf_counter()
+    metrics = measure(PruneSpec.model_validate(fields | texts | own), baselines)
+    drops = metrics.get("acc_drop")
+    return {
+        "worst_ratio": metrics["worst_ratio"],
+        "ratios": {label: metrics["text_ratio"][name] for label, name in names.items()},
+        "errors": {label: metrics["text_ratio_stderr"][name] for label, name in names.items()},
+        "kl": {label: metrics["kl"][name] for label, name in names.items()},
+        "accuracy_drop": fmean(drops.values()) if drops else None,
+        "seconds": perf_counter() - started,
+    }
+
+
+def row_fields(row: str, general: Path | None) -> dict[str, Any]:
+    """Return the fields of a row's job, beside those that all rows share."""
+    pruned, mix, loss = ROWS[row]
+    texts: list[Mapping[str, Any]] = [
+        {"share": share}
+        | ({"dataset": f"local:{general}"} if name == GENERAL else {"generated": True})
+        for name, share in MIXES[mix].items()
+    ]
+    return PRUNED[pruned] | {"mix": texts, "recover": dict(LOSSES[loss])}
+
+
+def markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a Markdown table, in which the rows of a way to prune follow their worst ratios."""
+    texts = list(next(iter(rows.values()))["ratios"])
+    lines = [
+        f"| | worst | {' | '.join(texts)} | accuracy lost | seconds |",
+        f"|---|{'---:|' * (len(texts) + 3)}",
+    ]
+    order = {name: place for place, name in enumerate(PRUNED)}
+    for name in sorted(rows, key=lambda row: (order[ROWS[row][0]], rows[row]["worst_ratio"])):
+        row = rows[name]
+        ratios = (
+            f"{row['ratios'][text]:.3f}"
+            + (f" ± {1.96 * row['errors'][text]:.3f}" if row["errors"][text] else "")
+            for text in texts
+        )
+        lost = "" if row["accuracy_drop"] is None else f"{row['accuracy_drop']:.1%}"
+        cells = (f"**{row['worst_ratio']:.3f}**", *ratios, lost, f"{row['seconds']:.0f}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Backups of the whole service, and their restoration into an empty one."""

@@ -1,0 +1,1 @@
+"""The schema of a database: which migration it is at, and how it is upgraded."""

@@ -1,0 +1,211 @@
+"""A job whose dense model writes a part of its text."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.core.errors import SpecRefusedError
+from db.core.states import Phase
+from db.spec.prune_spec import PruneSpec
+from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.worker.sources.builders import TEMPLATE
+from worker.evaluation import self_written
+from worker.evaluation.self_written import WritingStyle, write_chunk
+from worker.evaluation.written_texts import WrittenText
+from worker.jobs.progress import JobProgress
+from worker.jobs.prune import prune
+from worker.jobs.resources import Resources
+from worker.jobs.writing import written_text
+from worker.jobs.writing.written_text import WRITTEN
+from worker.pruning.base.errors import InsufficientMemoryError
+from worker.pruning.base.generators import run_to_end
+from worker.sources.tokenizer import load_tokenizer
+
+ROWS, LENGTH = 8, 32
+GENERATED = [{"generated": True, "share": 0.5}]
+RECOVER = {"kind": "masked", "tokens": 16 * LENGTH}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a text, a model, and the same one with a chat template."""
+    folder = tmp_path_factory.mktemp("written")
+    for name in ("model", "chat"):
+        write_model_and_tokenizer(folder / name)
+    (folder / "chat" / "chat_template.jinja").write_text(TEMPLATE)
+    (folder / "text.txt").write_text(
+        "".join(f"The brown fox number {n} jumps.\n" for n in range(99))
+    )
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_chunks() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(self_written, "MOST_ROWS", ROWS)
+        yield
+
+
+class StoppedError(Exception):
+    """The job was stopped."""
+
+
+def run(
+    folder: Path,
+    out: Path,
+    each: Callable[[JobProgress], object] = lambda _: None,
+    resources: Resources | None = None,
+    **fields: Any,
+) -> dict[str, Any]:
+    """Return the report of a job."""
+    given = {"model": f"local:{folder / 'model'}", "dataset": f"local:{folder / 'text.txt'}"}
+    small = {"samples": 8, "seq_len": LENGTH, "dtype": "float32", "eval_samples": 2, "seed": 3}
+    fields = {"sparsity": 0.5, "mix": GENERATED} | fields
+    out.mkdir(exist_ok=True)
+    spec = PruneSpec.model_validate(given | small | fields)
+    run_to_end(prune(spec, out, resources or Resources(device="cpu")), each)
+    report: dict[str, Any] = json.loads((out / "report.json").read_text())
+    return report
+
+
+def weights(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.glob("*.safetensors")}
+
+
+def stop_at(count: int) -> Callable[[JobProgress], None]:
+    """Return a function that stops a job at its n-th progress while the model writes."""
+    left = count
+
+    def stop(progress: JobProgress) -> None:
+        nonlocal left
+        left -= progress.phase is Phase.writing
+        if left == 0:
+            raise StoppedError
+
+    return stop
+
+
+@dataclass(frozen=True)
+class Written:
+    """A job that has run, with its progress, and the folder of what is known of dense models."""
+
+    report: dict[str, Any]
+    shown: list[JobProgress]
+    out: Path
+    known: Path
+
+
+@pytest.fixture(scope="module")
+def written(folder: Path) -> Written:
+    shown, resources = list[JobProgress](), Resources(device="cpu", baselines=folder / "known")
+    report = run(folder, folder / "out", shown.append, resources, recover=RECOVER)
+    return Written(report, shown, folder / "out", folder / "known")
+
+
+def test_a_job_is_calibrated_and_trained_on_text_that_its_model_writes(written: Written) -> None:
+    for part, counts in (
+        (written.report["calibration"], [4, 4]),
+        (written.report["recovery"]["training"], [8, 8]),
+        (written.report["recovery"]["held_out"], [1, 1]),
+    ):
+        assert [source["windows"] for source in part["sources"]] == counts
+        assert part["sources"][1]["dataset"] == "generated"
+    shares = [step.fraction for step in written.shown if step.phase is Phase.writing]
+    assert len(shares) == 2 * LENGTH  # two chunks, of which seven windows each are kept
+    assert shares == sorted(shares)
+    assert shares[0] < shares[-1] <= WRITTEN
+
+
+def test_a_later_job_reads_what_an_earlier_one_has_stored(
+    folder: Path, tmp_path: Path, written: Written
+) -> None:
+    shown, resources = list[JobProgress](), Resources(device="cpu", baselines=written.known)
+    more = RECOVER | {"tokens": 32 * LENGTH}
+    report = run(folder, tmp_path, shown.append, resources, recover=more)
+    assert sum(step.phase is Phase.writing for step in shown) == LENGTH  # one chunk is new
+    texts = [one["calibration"]["token_ids_sha256"] for one in (report, written.report)]
+    assert texts[0] == texts[1]
+
+
+def test_a_job_that_stops_while_its_model_writes_goes_on_with_the_same_bytes(
+    folder: Path, tmp_path: Path, written: Written
+) -> None:
+    with pytest.raises(StoppedError):
+        run(folder, tmp_path, stop_at(LENGTH + 5), recover=RECOVER)
+    shown: list[JobProgress] = []
+    run(folder, tmp_path, shown.append, recover=RECOVER)
+    assert sum(step.phase is Phase.writing for step in shown) == LENGTH  # the chunk that stopped
+    assert weights(tmp_path) == weights(written.out) != {}
+
+
+def test_a_model_with_a_chat_template_writes_conversations(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    styles: list[WritingStyle] = []
+
+    def noted(model: Any, style: WritingStyle, *rest: Any) -> Any:
+        styles.append(style)
+        return write_chunk(model, style, *rest)
+
+    monkeypatch.setattr(written_text, "write_chunk", noted)
+    with pytest.raises(StoppedError):
+        run(folder, tmp_path, stop_at(1), model=f"local:{folder / 'chat'}")
+    tokenizer = load_tokenizer(folder / "chat", "chat")
+    assert tokenizer is not None
+    parts = [styles[0].prompt, *styles[0].turns]
+    texts = [tokenizer.decode(list(part)) for part in parts]
+    assert texts == ["[user]", "\n[assistant]", "\n[user]"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"model": "chat", "seq_len": 12}, "the chat template begins with 6"),
+        ({"model": "mute"}, "no token that begins or ends a text"),
+        ({"model": "silent"}, "does not mark where each turn begins"),
+    ],
+)
+def test_a_model_that_cannot_write_is_refused(
+    folder: Path, tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    name = change["model"]
+    if name != "chat":
+        write_model_and_tokenizer(folder / name)
+    if name == "silent":
+        template = "{% for one in messages %}{{ one.content[:3] }}{% endfor %}"
+        (folder / name / "chat_template.jinja").write_text(template)
+    if name == "mute":
+        config = json.loads((folder / name / "config.json").read_text())
+        ends = {"bos_token_id": None, "eos_token_id": None}
+        (folder / name / "config.json").write_text(json.dumps(config | ends))
+    with pytest.raises(SpecRefusedError, match=reason) as refused:
+        run(folder, tmp_path / "out", **change | {"model": f"local:{folder / name}"})
+    assert refused.value.field == "mix.0"
+
+
+def test_a_model_that_only_repeats_itself_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WrittenText, "is_loop", True)
+    monkeypatch.setattr(self_written, "MOST_ROWS", 2)
+    with pytest.raises(SpecRefusedError, match="repeats itself in all that it writes"):
+        run(folder, tmp_path / "out")
+
+
+def test_a_model_that_does_not_fit_writes_nothing(folder: Path, tmp_path: Path) -> None:
+    shown: list[JobProgress] = []
+    small = Resources(device="cpu", memory_budget_bytes=1 << 20)
+    with pytest.raises(InsufficientMemoryError, match="writing text with the dense model") as error:
+        run(folder, tmp_path / "out", shown.append, small)
+    assert "set a dataset in place of the generated text of mix" in str(error.value)
+    assert all(step.phase is not Phase.writing for step in shown)
+
+
+def test_a_job_that_uses_no_windows_writes_none(folder: Path, tmp_path: Path) -> None:
+    shown: list[JobProgress] = []
+    run(folder, tmp_path / "out", shown.append, method="none", sparsity=0.0)
+    assert all(step.phase is not Phase.writing for step in shown)
