@@ -14,6 +14,7 @@ WAITS = (
     "pruning.methods.adapt.unit_importance",  # sums of a matrix
     # Of a block.
     "pruning.stats.gradient_norms.GradientNorms.*",  # writes them to a file
+    "pruning.sweep.evaluation.Evaluation.output_error",  # for the report
     "pruning.structure.coupling.*",  # looks at what a sample of two tokens reaches
     "pruning.refinement.block_training.BlockTraining.held_out_loss",  # decides what is kept
     "pruning.refinement.trained_weight.TrainedWeight.store",  # the best weights, on the host
