@@ -35,6 +35,9 @@ globalThis.fetch = async (asked) => {
   return new Response(JSON.stringify(body), { status });
 };
 
+// Tests of modules have no window, but import modules that listen to it.
+globalThis.addEventListener ??= () => undefined;
+
 function origin(): string {
   return globalThis.location?.href ?? "http://localhost/";
 }
