@@ -294,7 +294,7 @@ def _renewal(lease: timedelta, names: tuple[str, ...]) -> ReturningUpdate[Any]:
 @lru_cache(maxsize=64)
 def _end(wanted: JobState | None, names: tuple[str, ...]) -> JobChange:
     """Return the UPDATE that ends an attempt, and sets the named columns as well."""
-    new = {name: bindparam(f"new_{name}") for name in names}
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
     held = _JOBS.c.attempt == bindparam("held_attempt")
     return change_of_job(held, is_in(*ends_from(wanted)), values=ending(wanted) | new)
 
