@@ -50,9 +50,9 @@ JOBS: dict[str, tuple[str, dict[str, Any]]] = {
     "pgp": ("llama", {"method": "pgp", "ratio": 0.2, "search_steps": 2}),
     "experts": ("qwen3-moe", {"method": "experts", "ratio": 0.5}),
     "weights of experts": ("qwen3-moe", {"method": "wanda"}),
-    "8 bits": ("llama", {"method": "none", "quantize": {"scheme": "w8a16"}}),
+    "8 bits": ("llama", {"method": "none", "quantize": {"scheme": "w8a16", "scales": "minmax"}}),
     "4 bits": ("llama", {"method": "wanda", "quantize": {"scheme": "w4a16", "group_size": 16}}),
-    "binarize": ("llama", {"binarize": {"kept": 4.0, "group_size": 32}}),
+    "binarize": ("llama", {"binarize": {"kept": 7.0, "group_size": 32}}),
 }
 FAULTS = {
     "worker.pruning.stats.input_moments.InputMoments.sq_mean": "zpruner",

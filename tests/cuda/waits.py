@@ -27,7 +27,7 @@ WAITS = (
     "pruning.refinement.block_training.BlockTraining.train",  # whether the gradient is finite
     "recovery.optimizer._square",  # whether the gradient is finite, and how it is clipped
     "recovery.training.Training._gradients",  # the loss of a micro-batch, for the report
-    "recovery.training.Training._held_out_loss",  # decides what is kept
+    "recovery.training.Training._held_out_losses",  # decides what is kept
     # Of the teacher's batch, or of a matrix before or after the training.
     "pruning.base.durable_files.save_tensors",  # writes the state to a file
     "recovery.kinds.adaptive._pattern_of",  # which pattern the first mask satisfies
