@@ -23,8 +23,8 @@ class RandomLlama:
     """A Llama with random weights, or a Mixtral if ``experts`` is not 0.
 
     By default, each block has 12.6 million weights, and the tied embedding has 33 million. A
-    Mixtral has ``experts`` experts per block, of which each token uses two. There are as many heads
-    of keys and values as of queries, unless ``kv_heads`` gives their number.
+    Mixtral has ``experts`` experts per block, of which each token uses ``experts_per_token``. There
+    are as many heads of keys and values as of queries, unless ``kv_heads`` gives their number.
     """
 
     blocks: int
@@ -34,6 +34,7 @@ class RandomLlama:
     vocabulary: int = VOCABULARY
     dtype: Literal["float32", "bfloat16"] = "float32"
     experts: int = 0
+    experts_per_token: int = 2
     kv_heads: int | None = None
 
     def write(self, folder: Path) -> None:
@@ -54,7 +55,7 @@ class RandomLlama:
 
     def _config(self) -> dict[str, object]:
         family = "Mixtral" if self.experts else "Llama"
-        experts = {"num_local_experts": self.experts, "num_experts_per_tok": 2}
+        experts = {"num_local_experts": self.experts, "num_experts_per_tok": self.experts_per_token}
         return {
             "architectures": [f"{family}ForCausalLM"],
             "model_type": family.lower(),

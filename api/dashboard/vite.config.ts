@@ -21,6 +21,8 @@ function compressed(): Plugin {
 
 export default defineConfig({
   plugins: [compressed()],
+  // React has this hook since 18; the shim for older ones is no ES module and needs a runtime.
+  resolve: { alias: { "use-sync-external-store/shim/index.js": "react" } },
   build: {
     // The policy of the page forbids inline scripts and data: sources, so nothing is inlined.
     assetsInlineLimit: 0,

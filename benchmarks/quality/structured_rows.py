@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import sqrt
 from typing import Any
 
+from benchmarks.quality.training_rows import OF_TEXT
 from db.spec.pruning.methods import REMOVING, MethodName
 
 Jobs = tuple[dict[str, Any], ...]
@@ -12,7 +13,7 @@ Jobs = tuple[dict[str, Any], ...]
 RATIOS = (0.25, 0.5)
 OWN_RATIOS: dict[MethodName, tuple[float, ...]] = {MethodName.heads: (1 / 12, 1 / 6)}
 """One and two of the three heads of SmolLM2-135M, whose attention is a quarter of its blocks."""
-RECOVER = {"kind": "masked", "tokens": 262_144}
+RECOVER = {"kind": "masked", "tokens": 262_144, **OF_TEXT}
 TRAINING: dict[str, dict[str, Any]] = {
     "": {},
     ", refine": {"refine": True},

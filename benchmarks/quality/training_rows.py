@@ -8,6 +8,8 @@ ALLOCATED = SOLVED | {"allocation": "matrix"}
 REFINED = SOLVED | {"refine": True}
 BOTH = ALLOCATED | {"refine": True}
 BEST = REFINED | {"allocation": "owl"}
+OF_TEXT: dict[str, Any] = {"kl": 0.67, "temperature": 2.0, "skip": 0}
+"""The loss of a recovery that also learns the domain of its text."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,11 @@ _CURVE = {
     "admm, owl, refine": BEST,
 }
 _RECOVERIES: dict[str, Any] = {
-    "recover masked": "masked",
-    "recover masked, KL alone": {"kind": "masked", "kl": 1.0, "temperature": 1.0},
-    "recover mask_lora": "mask_lora",
-    "recover spp": "spp",
-    "recover ast": "ast",
+    "recover masked": {"kind": "masked", **OF_TEXT},
+    "recover masked, KL alone": {"kind": "masked", "skip": 0},
+    "recover mask_lora": {"kind": "mask_lora", **OF_TEXT},
+    "recover spp": {"kind": "spp", **OF_TEXT},
+    "recover ast": {"kind": "ast", **OF_TEXT},
 }
 
 TRAINING_ROWS = (

@@ -30,6 +30,8 @@ FIRST_FIELDS = frozenset(
     }
 )
 """The fields of the oldest jobs; their digests are those of these fields alone."""
+LATER: Mapping[str, str] = MappingProxyType({"mix": "generated", "recover": "skip"})
+"""For each field, a member of its objects that earlier jobs do not have."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})
 # Shorter parts, such as "ba", are in most ids.
 PART_OF_ID = re.compile(r"(?:job_)?[0-9a-f]{6,32}")
@@ -61,7 +63,17 @@ def _digest(spec: PruneSpec, result_digest: str | None) -> str:
     written = spec.model_dump(mode="json") | {"propagation": propagation_of(spec).value}
     if result_digest is not None:  # equal results of several jobs are one model
         written["model"] = f"{JOB}{result_digest}"
-    return digest({key: value for key, value in written.items() if _counts(key, value)})
+    counted = {key: value for key, value in written.items() if _counts(key, value)}
+    return digest({key: _without(LATER.get(key), value) for key, value in counted.items()})
+
+
+def _without(member: str | None, value: Any) -> Any:
+    """Return the value of a field without a member of its objects, where that has no effect."""
+    if isinstance(value, list):
+        return [_without(member, item) for item in value]
+    if not isinstance(value, dict) or value.get(member):
+        return value
+    return {key: item for key, item in value.items() if key != member}
 
 
 def _counts(name: str, value: object) -> bool:

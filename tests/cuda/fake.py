@@ -20,7 +20,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import _C, Tensor
+from torch import _C, Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._python_dispatch import return_and_correct_aliasing as aliased
@@ -33,6 +33,8 @@ _INSIDE = torch.device("meta", 7)
 _CPU = torch.device("cpu")
 _ATEN = torch.ops.aten
 _SET_DATA = Tensor.data.__set__  # type: ignore[attr-defined] # a property in C++
+_OWN = {Tensor.tolist, Tensor.data_ptr, Tensor.as_subclass}
+"""Methods that C++ does not look up in a class."""
 _COPIES = {_ATEN._to_copy.default, _ATEN.copy_.default}
 _READS = {
     _ATEN._local_scalar_dense.default,
@@ -66,6 +68,17 @@ class CudaTensor(Tensor):
     def tolist(self) -> Any:
         """Return the numbers as a list."""
         return self.cpu().tolist()
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        copied = self.detach().clone()
+        if isinstance(self, nn.Parameter):
+            copied = nn.Parameter(copied, self.requires_grad)
+        memo[id(self)] = copied
+        return copied
+
+    def data_ptr(self) -> int:
+        """Return where the values are."""
+        return self.on_cpu.data_ptr()
 
     def as_subclass(self, kind: type[Any]) -> Any:
         """Return the same tensor as one of another class, which stays on the GPU."""
@@ -138,7 +151,7 @@ class _Devices(TorchFunctionMode):
         if func is not torch.device:
             args = tuple(map(_inside, args))
             kwargs = {name: _inside(value) for name, value in kwargs.items()}
-        if func in (Tensor.tolist, Tensor.as_subclass) and isinstance(args[0], CudaTensor):
+        if func in _OWN and isinstance(args[0], CudaTensor):
             return getattr(args[0], func.__name__)(*args[1:], **kwargs)
         if func == _SET_DATA and isinstance(args[0], CudaTensor):
             args[0].on_cpu = args[1].on_cpu
@@ -158,6 +171,10 @@ def _inside(value: object) -> object:
 
 class _Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call] # of torch
     """Computes on the CPU what is on the GPU."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled here, and importing the compiler takes seconds
 
     def __init__(self, waits: Waits) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # of torch

@@ -14,8 +14,10 @@ WAITS = (
     "pruning.methods.adapt.unit_importance",  # sums of a matrix
     # Of a block.
     "pruning.stats.gradient_norms.GradientNorms.*",  # writes them to a file
+    "pruning.sweep.evaluation.Evaluation.output_error",  # for the report
     "pruning.structure.coupling.*",  # looks at what a sample of two tokens reaches
     "pruning.refinement.block_training.BlockTraining.held_out_loss",  # decides what is kept
+    "pruning.refinement.trained_weight.TrainedWeight.store",  # the best weights, on the host
     # Of a batch in a block.
     "pruning.model.activations.Activations.__setitem__",  # hidden states are kept on the host
     "pruning.model.blocks.BlockArguments.call",  # runs the model's own code
@@ -23,6 +25,14 @@ WAITS = (
     "pruning.experts.routed_tokens.*",  # counts tokens on the host, and looks for NaN
     # Of an optimizer step.
     "pruning.refinement.block_training.BlockTraining.train",  # whether the gradient is finite
+    "recovery.optimizer._square",  # whether the gradient is finite, and how it is clipped
+    "recovery.training.Training._gradients",  # the loss of a micro-batch, for the report
+    "recovery.training.Training._held_out_losses",  # decides what is kept
+    # Of the teacher's batch, or of a matrix before or after the training.
+    "pruning.base.durable_files.save_tensors",  # writes the state to a file
+    "recovery.kinds.adaptive._pattern_of",  # which pattern the first mask satisfies
+    "recovery.student.*",  # runs the model's own code, and writes weights to the host
+    "recovery.teacher._stored",  # writes the predictions to a file
     # Of a matrix.
     "pruning.base.masking.count_zeros",  # for the report, and whether a fill can be left out
     "pruning.binarization.bits.count_bits",  # for the report

@@ -76,13 +76,13 @@ def write_chunk(
         The number of tokens that each window has so far.
     """
     rows = rows_of_chunk(length)
-    pen = _Pen(style, rows, length, seed, number)
+    writer = _TokenWriter(style, rows, length, seed, number)
     prompt = torch.tensor(style.prompt).expand(rows, -1)
     columns = [*prompt.T] if style.is_chat else []
-    for column in generated(model, prompt, length - len(columns), pen):
+    for column in generated(model, prompt, length - len(columns), writer):
         columns.append(column)
         yield len(columns)
-    return _kept(torch.stack(columns, 1), pen.perplexities)
+    return _kept(torch.stack(columns, 1), writer.perplexities)
 
 
 def _kept(ids: Tensor, perplexities: Tensor) -> list[list[int]]:
@@ -94,7 +94,7 @@ def _kept(ids: Tensor, perplexities: Tensor) -> list[list[int]]:
     return [texts[row] for row in sorted(kept)]
 
 
-class _Pen:
+class _TokenWriter:
     """Chooses the tokens of some windows, one of each after the other.
 
     Args:

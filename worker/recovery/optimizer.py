@@ -181,8 +181,9 @@ class Optimizer:
 
 
 def _square(tensors: Iterable[Tensor]) -> Tensor:
-    """Return the sum of the squares of all entries of the tensors, fp64 on the CPU."""
-    total = torch.zeros((), dtype=torch.float64)
-    for tensor in tensors:
-        total += torch.linalg.vector_norm(tensor).double().square().cpu()
-    return total
+    """Return the sum of the squares of all entries of the tensors, fp64 on the CPU.
+
+    Only the sum is read, so that a GPU is waited for once.
+    """
+    squares = (torch.linalg.vector_norm(tensor).double().square() for tensor in tensors)
+    return torch.as_tensor(sum(squares), dtype=torch.float64).cpu()

@@ -1,8 +1,8 @@
 """The field ``recover`` of a specification: how the pruned model is trained after the sweep."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place, check_fits, name_or_object
@@ -13,15 +13,8 @@ RecoveryKind = Literal["masked", "mask_lora", "spp", "ast", "router"]
 DEFAULT_TOKENS = 262_144
 MAX_TOKENS = 100_000_000
 """The limit exists because the token ids of all training windows are held in memory."""
-KL, TEMPERATURE, SKIP = 0.67, 2.0, 0
-"""The defaults of all kinds but `router`; the descriptions name them."""
-_OF_ROUTERS = {"kl": 1.0, "temperature": 1.0, "skip": 0}
-"""The defaults with which routers learn the dense model's distribution, and not the text."""
-
-
-def _without_default(schema: dict[str, Any]) -> None:
-    """Remove the default from a schema: forms leave out what has it, and it depends on the kind."""
-    del schema["default"]
+KL, TEMPERATURE, SKIP = 1.0, 1.0, 4
+"""The defaults with which a model learns the dense one's predictions, and not the text's domain."""
 
 
 class RecoverSpec(BaseModel):
@@ -49,35 +42,25 @@ class RecoverSpec(BaseModel):
     )
     kl: StrictFloat = Field(
         default=KL,
-        json_schema_extra=_without_default,
         ge=0,
         le=1,
         description="Weight of the divergence from the dense model's predictions in the loss; the "
-        f"rest is the cross-entropy of the text. 1 is the divergence alone. By default {KL:g}, "
-        "with `router` 1.",
+        "rest is the cross-entropy of the text. Below 1, such as 0.67 with temperature 2, the "
+        "model also learns the domain of the text.",
     )
     temperature: StrictFloat = Field(
         default=TEMPERATURE,
-        json_schema_extra=_without_default,
         ge=0.1,
         le=100,
-        description="What both models' logits are divided by before they are compared. By default "
-        f"{TEMPERATURE:g}, with `router` 1.",
+        description="What both models' logits are divided by before they are compared.",
     )
     skip: StrictInt = Field(
         default=SKIP,
-        json_schema_extra=_without_default,
         ge=0,
         le=64,
         description="How many tokens at the beginning of each window are left out of the loss, "
-        f"because little comes before them. By default {SKIP}.",
+        "because little comes before them.",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_defaults_of_kind(cls, fields: Any) -> Any:
-        is_router = isinstance(fields, dict) and fields.get("kind") == "router"
-        return _OF_ROUTERS | fields if is_router else fields
 
 
 Recover = Annotated[
@@ -122,7 +105,7 @@ def _check(spec: "RecoverFields") -> None:
         (
             keeps and recover.kl == 1,
             "with method none the model is its own teacher, from which it learns nothing",
-            "Set its kl below 1.",
+            "Set its kl below 1, such as 0.67.",
         ),
     )
 

@@ -151,7 +151,7 @@ def test_options_of_pruning_are_refused_beside_method_none(option: dict[str, Any
         {"allocation": [0.1, 0.1, 0.2], "sparsity": 0.133333},
         {"method": "wanda", "scope": "matrix", "solver": "sparsegpt"},
         {"recover": "ast", "pattern": "2:4"},
-        {"method": "none", "sparsity": 0.0, "recover": "masked"},
+        {"method": "none", "sparsity": 0.0, "recover": {"kind": "masked", "kl": 0.67}},
         {**NEURONS, "correction": 0.5, "damping": 0.1, "refine": True, "recover": "masked"},
         {**NEURONS, "method": "heads", "damping": 0.1},
         {**ADAPT, "damping": 0.1, "correction": 0.5, "refine": True, "recover": "masked"},

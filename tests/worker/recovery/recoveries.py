@@ -100,14 +100,15 @@ def open_recovery(
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
     ranks: Ranks = SINGLE_PROCESS,
+    device: torch.device = CPU,
 ) -> ModelRecovery:
     """Open a recovery of the pruned model into ``out``."""
     out.mkdir(exist_ok=True, parents=True)
     return ModelRecovery(
-        MetaModel.open(models.dense, dtype, CPU),
-        MetaModel.open(models.pruned, dtype, CPU)
+        MetaModel.open(models.dense, dtype, device),
+        MetaModel.open(models.pruned, dtype, device)
         if (models.pruned / "config.json").exists()
-        else MetaModel.open(models.dense, dtype, CPU, weights=models.pruned),
+        else MetaModel.open(models.dense, dtype, device, weights=models.pruned),
         recovery,
         models.pattern,
         TRAINING,

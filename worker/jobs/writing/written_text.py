@@ -39,7 +39,7 @@ CHANGE, TASK = (
 )
 _SHORTEST_TURN = 8
 _LOGITS = 4  # tensors of logits in fp32 at a time
-_VAIN_CHUNKS = 4
+_EMPTY_CHUNKS = 4
 """After so many chunks of which no window is kept, the model is taken to write nothing else."""
 
 
@@ -89,7 +89,7 @@ def written_text(job: OpenedJob, out: Path, start: float) -> Generator[JobProgre
             log.info("%d of %d windows written", min(len(windows), needed), needed)
             if len(windows) >= needed:
                 return torch.tensor(windows[:needed])
-            if not windows and number + 1 == _VAIN_CHUNKS:
+            if not windows and number + 1 == _EMPTY_CHUNKS:
                 raise _refused(job, "the model repeats itself in all that it writes")
     raise AssertionError("chunks do not end")
 

@@ -41,7 +41,7 @@ class KnownTensors:
 def open_tensors(path: Path) -> KnownTensors | None:
     """Open a file; return None if there is none, or if it was not written under this name."""
     try:
-        file = safe_open(path, "pt").__enter__()
+        file: Any = safe_open(path, "pt")
         tensors = KnownTensors(file)
         if (file.metadata() or {}).get("sha256") == _digest(path, _by_name(tensors)):
             with suppress(OSError):  # a folder that cannot be written can be read

@@ -56,7 +56,10 @@ class Target:
     @property
     def weight(self) -> Tensor:
         """The stored weight on the device that computes, ``[out, in]``."""
-        return self.stored.to(self.layer.weight.device)
+        used = self.layer.weight
+        if used.device != self.parameter.device and used.dtype == self.parameter.dtype:
+            return self.part.of(self.layer.oriented(used))  # the same numbers, already there
+        return self.stored.to(used.device)
 
     @property
     def dense(self) -> Tensor | None:

@@ -191,7 +191,7 @@ class GramMoments:
         moments = cls()
         moments.tokens = tokens
         moments._sum = torch.zeros(width, width, dtype=torch.float64, device=triangle.device)
-        for row, values in enumerate(triangle.split(list(range(width, 0, -1)))):
+        for row, values in enumerate(torch.split(triangle, list(range(width, 0, -1)))):
             # A product of fp32 and a number below 2²⁹ is exact, so that dividing it is, too.
             moments._sum[row, row:] = values.double() * tokens
         return moments

@@ -86,11 +86,12 @@ class Evaluation:
         Both norms are taken over all ranks' batches that start within the first
         ``COMPARED_WINDOWS`` windows. Without windows, the result is None.
         """
-        sums = torch.zeros(2, dtype=torch.float64)
+        device = self._meta_model.device
+        sums = torch.zeros(2, dtype=torch.float64, device=device)
         for index in range(self._batches_before(COMPARED_WINDOWS)):
             dense, pruned = (
-                streams.dense_evaluation[index].float(),
-                streams.evaluation[index].float(),
+                stream[index].to(device, torch.float32)
+                for stream in (streams.dense_evaluation, streams.evaluation)
             )
             sums[0] += (pruned - dense).square().sum()
             sums[1] += dense.square().sum()

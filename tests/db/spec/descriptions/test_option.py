@@ -118,7 +118,7 @@ WITH: dict[str, dict[str, Any]] = {
     "experts": {"ratio": None, "experts": 4},
     "target": {"ratio": None, "target": {"parameters": "1B"}},
     "skip": {"skip": ["*.o_proj"]},
-    "recover": {"recover": "masked"},
+    "recover": {"recover": {"kind": "masked", "kl": 0.67}},
     "quantize": {"quantize": "w8a16"},
     "rotate": {"quantize": "w8a16", "rotate": "auto"},
     "binarize": {"binarize": True},

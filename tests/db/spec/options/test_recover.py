@@ -1,6 +1,6 @@
 """The field ``recover``: a kind's name, or an object."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
@@ -9,7 +9,7 @@ from db.core.digests import digest
 from db.core.errors import SpecRefusedError
 from db.jobs.search import FIRST_FIELDS, search_columns
 from db.spec.combination import check_combination
-from db.spec.options.recover import KL, SKIP, TEMPERATURE, RecoverSpec
+from db.spec.options.recover import KL, SKIP, TEMPERATURE, RecoverSpec, RecoveryKind
 from db.spec.prune_spec import PruneSpec
 
 
@@ -26,14 +26,11 @@ def test_a_kind_stands_for_an_object_with_its_defaults() -> None:
     assert PruneSpec.model_validate(named.model_dump(mode="json")) == named
 
 
-def test_routers_learn_the_divergence_alone_at_temperature_1_unless_told_otherwise() -> None:
-    experts = {"sparsity": 0.0, "method": "experts", "ratio": 0.25}
-    named = spec(**experts, recover="router").recover
-    assert named == RecoverSpec(kind="router", kl=1.0, temperature=1.0)
-    other = spec(**experts, recover={"kind": "router", "kl": 0.5}).recover
-    assert other is not None
-    assert (other.kl, other.temperature) == (0.5, 1)
-    assert RecoverSpec.model_validate(other.model_dump(mode="json")) == other
+@pytest.mark.parametrize("kind", get_args(RecoveryKind))
+def test_a_model_learns_the_divergence_alone_after_four_tokens_by_default(kind: str) -> None:
+    recover = spec(recover=kind).recover
+    assert recover is not None
+    assert (recover.kl, recover.temperature, recover.skip) == (1, 1, 4)
 
 
 @pytest.mark.parametrize(
@@ -86,3 +83,22 @@ def test_jobs_without_it_have_the_digest_that_they_had_before_it_existed() -> No
     before = {key: value for key, value in written.items() if key in FIRST_FIELDS}
     assert search_columns(spec(), None)["spec_digest"] == digest(before)
     assert search_columns(spec(recover="spp"), None)["spec_digest"] != digest(before)
+
+
+def test_jobs_of_before_its_last_member_keep_their_digest() -> None:
+    recover = {"kind": "masked", "tokens": 99, "lr": None, "kl": 1.0, "temperature": 1.0}
+    mix = [{"dataset": "ptb", "share": 0.25, "text_field": None}]
+    asked = spec(recover=recover, mix=mix)
+    written = asked.model_dump(mode="json") | {"propagation": "fused"}
+    before = {key: value for key, value in written.items() if key in FIRST_FIELDS}
+    before |= {"recover": recover, "mix": mix}
+    found = [
+        search_columns(one, None)["spec_digest"]
+        for one in (
+            spec(recover=recover | {"skip": 0}, mix=mix),
+            spec(recover=recover | {"skip": 4}, mix=mix),
+            spec(recover=recover | {"skip": 0}, mix=[{"generated": True, "share": 0.25}]),
+        )
+    ]
+    assert found[0] == digest(before)
+    assert len(set(found)) == 3

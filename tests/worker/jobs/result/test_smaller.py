@@ -135,7 +135,7 @@ def test_a_job_that_keeps_the_shapes_says_that_its_result_is_no_smaller(folder: 
 
 @pytest.mark.parametrize("fields", [NEURONS, DEPTH, ADAPT])
 def test_a_smaller_model_can_be_refined_and_recovered(folder: Path, fields: dict[str, Any]) -> None:
-    recover = {"kind": "masked", "tokens": 1024, "lr": 1e-3}
+    recover = {"kind": "masked", "tokens": 1024, "lr": 1e-3, "kl": 0.67}
     metrics, out = run(folder, refine={"steps": 4}, recover=recover, **fields), folder / "out"
     assert metrics["pruned_perplexity"] == pytest.approx(perplexity(out), rel=1e-4)
     assert metrics["parameters"] == parameters(out)

@@ -65,8 +65,8 @@ class DenseMoments:
         self,
         pruned: CalibratedBlock,
         layers: Sequence[LinearLayer],
-        collector: Collector[GramMoments],
-        pruner: LayerPruner[GramMoments],
+        collector: Collector[Any],
+        pruner: LayerPruner[Any],
     ) -> None:
         """Prune the layers of a block, given their moments in the dense model."""
         if self.is_known:
@@ -94,9 +94,7 @@ class DenseMoments:
             self._known.append(opened)
         return True
 
-    def _prune(
-        self, pruner: LayerPruner[GramMoments], index: int, place: int, layer: LinearLayer
-    ) -> None:
+    def _prune(self, pruner: LayerPruner[Any], index: int, place: int, layer: LinearLayer) -> None:
         known, names = self._known[index], _names(place)
         triangle, tokens = (known[name] for name in names)
         moments = GramMoments()

@@ -18,9 +18,11 @@ from tests.worker.pruning.sweep.resuming import EXPERTS_OF_DENSE, OF_DENSE
 from tests.worker.pruning.sweeps import sweep
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.durable_files import sha256
+from worker.pruning.base.increments import Increment
 from worker.pruning.experts.settings import ExpertSettings
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
@@ -29,6 +31,7 @@ from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.measurement import dense_moments
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.refinement.refining import Refining
 from worker.pruning.sweep.results import BlockResult, PruningResult
 
 WINDOWS, EVALUATION = random_ids(12, 16, seed=1), random_ids(2, 10, seed=2)
@@ -135,6 +138,26 @@ def test_scores_of_another_text_model_or_kind_are_measured(
     )
     assert [result.scores_known for _, result in runs] == [False] * 3
     assert len(list(known.iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        replace(NEURONS, propagation="fused"),
+        replace(NEURONS, correction=0.3),
+        replace(NEURONS, increment=Increment(1, 2)),
+        replace(NEURONS, stages=(Refining(Refinement()),)),
+        replace(NEURONS, removal=Neurons(0.3, repairs=False)),
+        replace(AS_DENSE, removal=Depth(0.3)),
+        replace(AS_DENSE, removal=MeasuredUnits(0.3, Adapt())),
+        AS_DENSE,
+    ],
+)
+def test_units_are_measured_in_the_dense_model_only_where_reference_stands_alone(
+    recipe: Recipe,
+) -> None:
+    assert NEURONS.removes_as_dense
+    assert not recipe.removes_as_dense
 
 
 def test_moments_of_another_text_or_of_other_layers_are_measured(
