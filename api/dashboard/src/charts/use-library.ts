@@ -5,7 +5,7 @@ import { MissingCodeError } from "../ui/boundary.tsx";
 /** Whether the page has been used, as before it is printed, which waits for no code. */
 const used = new Promise((resolve) => {
   for (const use of ["pointermove", "pointerdown", "keydown"]) {
-    addEventListener(use, resolve, { once: true });
+    globalThis.addEventListener?.(use, resolve, { once: true }); // tests of modules have none
   }
 });
 /** How far from the window a chart is loaded, in heights of the window. */
