@@ -102,7 +102,7 @@ def test_processes_that_start_together_migrate_once(new_database_url: str) -> No
 
 def test_a_job_from_before_the_columns_that_find_it_is_found(new_database_url: str) -> None:
     engine = create_engine(new_database_url)
-    spec = make_spec(model="Org/Model", method="wanda")
+    spec = make_spec(model="Org/Model", method="wanda", propagation="fused")
     with engine.begin() as connection:
         command.upgrade(migration_config(connection), "0001")
         connection.execute(text(OLD_JOB), {"spec": spec.model_dump_json(include=set(FIRST_FIELDS))})

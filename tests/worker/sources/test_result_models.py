@@ -82,7 +82,7 @@ def test_a_pruned_result_is_recovered_and_then_tried_against_the_model_it_starte
     service: Service,
 ) -> None:
     first = service.run(method="magnitude")
-    recover = {"kind": "masked", "tokens": 512}
+    recover = {"kind": "masked", "tokens": 512, "kl": 0.67}
     second = service.run(model=f"job:{first.id}", method="none", sparsity=0.0, recover=recover)
     assert first.result is not None
     assert second.result is not None
