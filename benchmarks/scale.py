@@ -25,9 +25,9 @@ from benchmarks.lists import NEW_YEAR, QUERIES, RESULTS
 from benchmarks.load.connection import Server
 from benchmarks.load.constant_rate import at_rate
 from benchmarks.load.figures import percentile
+from benchmarks.load.scale_rows import KEYS, fill
 from benchmarks.load.targets import submit_paused_jobs
 from benchmarks.machine import machine
-from benchmarks.scale_rows import KEYS, fill
 from benchmarks.services import serving
 from db.core.session import Sessions, open_sessions
 from db.core.states import Phase

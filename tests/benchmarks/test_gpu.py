@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.gpu import RECOVER, main
+from benchmarks.gpu.__main__ import main
+from benchmarks.gpu.jobs import RECOVER
 
 
 def test_every_row_is_measured_and_written(

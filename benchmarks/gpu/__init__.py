@@ -1,0 +1,1 @@
+"""Sweeps and a recovery on a GPU."""
