@@ -88,7 +88,7 @@ function JobView({ job }: { job: Job }) {
         <p className="faint">
           <span className="mono">{job.id}</span>
           <Copy text={job.id} label="Copy the id" /> · created <Ago at={job.created_at} />
-          {job.finished_at && <> · took {tookInWords(job)}</>}
+          {job.started_at && job.finished_at && <> · took {tookInWords(job)}</>}
           {job.sweep_id && (
             <>
               {" "}

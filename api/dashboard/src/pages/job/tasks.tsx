@@ -52,10 +52,11 @@ export function Tasks({ job }: { job: Job }) {
         </table>
       </Scroll>
       <p className="faint">
-        Chance is the accuracy of answers that are drawn. Ranges and ± are 95 % intervals; that of
-        the change counts that both models answer the same items: it is green or red only if it is
-        more than that. p is how likely such a difference on the same items would be by chance
-        (McNemar’s test).
+        {rows.some(({ chance }) => chance !== null) &&
+          "Chance is the accuracy of answers that are drawn. "}
+        Ranges and ± are 95 % intervals; that of the change counts that both models answer the same
+        items: it is green or red only if it is more than that. p is how likely such a difference on
+        the same items would be by chance (McNemar’s test).
       </p>
     </Section>
   );
