@@ -79,7 +79,7 @@ def main(given: list[str] | None = None) -> None:
                 print(f"{name}: {rows[name]}", file=sys.stderr, flush=True)
         table["machine"] = machine()
         arguments.out.write_text(json.dumps(table, indent=1) + "\n")
-        arguments.out.with_suffix(".md").write_text(markdown(rows))
+        arguments.out.with_suffix(".md").write_text(markdown(table))
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:
@@ -90,7 +90,7 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
         "--blocks",
         nargs=2,
         type=int,
-        default=[2, 6],
+        default=[1, 5],
         help="the first block, and that after the last",
     )
     parser.add_argument("--windows", type=int, default=16, help="calibration windows")
@@ -160,8 +160,9 @@ def errors(dense: Any, pruned: Any, blocks: range, ids: Tensor) -> dict[str, flo
     return {"layers": fmean(of_layers), "states": float((others - states).norm() / states.norm())}
 
 
-def markdown(rows: dict[str, dict[str, float]]) -> str:
+def markdown(table: dict[str, Any]) -> str:
     """Return a Markdown table with the errors, and how they differ from the model's as it is."""
+    rows, protocol = table["rows"], table["protocol"]
     lines = [
         "| | | | error of matrices | | error of hidden states | |",
         "|---|---|---|---:|---:|---:|---:|",
@@ -174,7 +175,14 @@ def markdown(rows: dict[str, dict[str, float]]) -> str:
             for kind in ("layers", "states")
         )
         lines.append(f"| {method} | {pattern} | {change} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+    first, after = protocol["blocks"]
+    where = ", ".join(f"{name} {value}" for name, value in table["machine"].items())
+    note = (
+        f"Blocks {first} to {after - 1} of {protocol['model']}, {protocol['windows']} calibration "
+        f"and {protocol['eval_windows']} further windows of {protocol['seq_len']} tokens, float32. "
+        f"Measured on: {where}."
+    )
+    return "\n".join([*lines, "", note, ""])
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def products(model: Any) -> torch.Tensor:
     """Return the products of a model's last hidden states, whatever their basis is."""
     with torch.no_grad():
-        states = model.model(IDS, use_cache=False)[0].flatten(0, 1)
+        states: torch.Tensor = model.model(IDS, use_cache=False)[0].flatten(0, 1)
     return states @ states.T
 
 
