@@ -24,7 +24,7 @@ PYTHON = "3.11.2"
 DEBIAN = "trixie"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-BASES = ("python", "node", "cuda")
+BASES = ("python311", "python", "node", "cuda")
 SERVERS = ("postgres", "valkey", "bucket", "prometheus")
 ARGUMENTS = {
     "PYTHON_IMAGE": "localhost/stand-in-python",
