@@ -188,6 +188,7 @@ def new_job(submission: Submission, spec: PruneSpec, checked: CheckedJob) -> New
         price=checked.price,
         max_cost=submission.body.max_cost,
         likely_cost=checked.likely_cost,
+        min_memory_bytes=submission.body.min_memory_bytes(),
         traceparent=traceparent(),
     )
 
@@ -207,7 +208,8 @@ def check_with_planner(service: Service, submission: Submission, spec: PruneSpec
     answers = service.planner.check(asked, key_id, submission.max_planner_wait_s)
     estimate = next(iter(answers.estimates), None)
     likely, warnings = costs.likely_cost(estimate), sources.warnings + answers.warnings
-    warnings += memory_warnings(service.sessions, submission.body.queue, estimate)
+    asked, queue = submission.body.min_memory_gb, submission.body.queue
+    warnings += memory_warnings(service.sessions, queue, estimate, asked)
     if costs.is_needed and likely is None:
         warnings = [*warnings, UNESTIMATED]
     return CheckedJob(warnings, costs.price, likely)

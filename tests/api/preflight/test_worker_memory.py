@@ -54,3 +54,12 @@ def test_a_plan_that_needs_more_than_any_worker_of_the_queue_has_is_a_warning(
     [text] = warned(sessions, workers, host_gb, device_gb)
     assert all(name in text for name in names)
     assert "use a queue with more memory" in text
+
+
+def test_a_job_that_asks_for_more_memory_than_any_worker_has_is_told_that_it_waits(
+    sessions: Sessions,
+) -> None:
+    assert warned(sessions, [L4], 40, 20) == []
+    assert memory_warnings(sessions, "gpu", None, 24.0) == []
+    [text] = memory_warnings(sessions, "gpu", None, 40.0)
+    assert "No worker of queue gpu has min_memory_gb 40 now" in text
