@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from api.preflight.preflight import CheckedSources
 from api.preflight.worker_extras import check_tasks
-from api.preflight.worker_memory import memory_warnings
+from api.preflight.worker_memory import check_min_memory, memory_warnings
 from api.schemas.fields import moment_at
 from api.schemas.history import Cost
 from api.schemas.jobs import JobDetail, JobPreview
@@ -208,8 +208,7 @@ def check_with_planner(service: Service, submission: Submission, spec: PruneSpec
     answers = service.planner.check(asked, key_id, submission.max_planner_wait_s)
     estimate = next(iter(answers.estimates), None)
     likely, warnings = costs.likely_cost(estimate), sources.warnings + answers.warnings
-    asked, queue = submission.body.min_memory_gb, submission.body.queue
-    warnings += memory_warnings(service.sessions, queue, estimate, asked)
+    warnings += memory_warnings(service.sessions, submission.body.queue, estimate)
     if costs.is_needed and likely is None:
         warnings = [*warnings, UNESTIMATED]
     return CheckedJob(warnings, costs.price, likely)
@@ -229,6 +228,7 @@ def check(
     require_queue(service, body.queue)
     _check_times(body, datetime.now(UTC))
     warnings = check_tasks(service.sessions, body.queue, spec)
+    warnings += check_min_memory(service.sessions, body.queue, body.min_memory_gb)
     sources = service.preflight.check(spec, key_id)
     return replace(sources, warnings=[*warnings, *sources.warnings])
 
