@@ -40,12 +40,13 @@ def has_work(
 ) -> bool:
     """Whether the job has lost its worker, or the worker can run any job in these queues.
 
-    If it cannot, because it has too little memory, the job soon gets another message, which another
-    worker may receive.
+    If the worker of this id cannot, because it has too little memory, the job soon gets another
+    message, which another worker may receive.
     """
     with sessions() as session:
         if QueueRepository(session).has_runnable(queues, job_id, worker_id):
             return True
-    with sessions.begin() as session:
-        RecoveryRepository(session).push_again(job_id)
+    if worker_id is not None:
+        with sessions.begin() as session:
+            RecoveryRepository(session).push_again(job_id)
     return False
