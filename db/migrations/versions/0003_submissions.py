@@ -41,7 +41,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_index("ix_jobs_spec_digest_status", "jobs")
     op.drop_column("jobs", "spec_digest")
     op.drop_table("answers")

@@ -21,7 +21,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_index("ix_jobs_created_by_status", "jobs")
     op.drop_column("jobs", "created_by")
     op.drop_table("audit")

@@ -36,7 +36,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_index("ix_job_events_position", "job_events")
     op.drop_column("job_events", "position")
     op.drop_table("event_counter")

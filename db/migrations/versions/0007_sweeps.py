@@ -51,7 +51,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     for name in ("of_a_sweep", "of_a_verdict"):
         op.drop_index(f"ix_jobs_{name}", "jobs")
     for name in ("verdict", "gate", "sweep_point", "sweep_id"):

@@ -18,7 +18,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_index("ix_artifacts_checked_at", "artifacts")
     op.drop_column("artifacts", "damage")
     op.drop_column("artifacts", "checked_as")

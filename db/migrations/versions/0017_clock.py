@@ -29,7 +29,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_table("heartbeats")
     op.drop_column("webhook_deliveries", "noted_at")
     for name in ("leased_at", "struck_at", "strikes"):

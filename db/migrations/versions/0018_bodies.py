@@ -18,6 +18,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop what `upgrade` adds."""
     op.drop_index(INDEX, "trigger_deliveries")
     op.drop_column("trigger_deliveries", "body_digest")

@@ -34,7 +34,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_table("queue_samples")
     op.drop_table("worker_samples")
     for name in ("temperature_c", "memory_used_bytes", "load"):

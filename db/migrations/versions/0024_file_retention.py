@@ -26,7 +26,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_column("audit", "data")
     op.drop_index("ix_artifacts_stored", "artifacts")
     op.create_index("ix_artifacts_size_bytes", "artifacts", ["size_bytes"])

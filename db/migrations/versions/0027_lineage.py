@@ -17,7 +17,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_index("ix_jobs_model_job_id", "jobs")
     for name in ("lineage", "model_job_id"):
         op.drop_column("jobs", name)

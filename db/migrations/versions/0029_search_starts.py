@@ -16,6 +16,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop what `upgrade` adds."""
     op.drop_index("ix_jobs_search_job_id", "jobs")
     op.drop_column("jobs", "search_job_id")

@@ -62,7 +62,7 @@ class Removal:
         return self
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
-        """Return the units of a block, some of which are removed."""
+        """Return all units of a block; `reduction` says how many of them are removed."""
         raise NotImplementedError
 
     def ratios(self, meta_model: MetaModel) -> Sequence[float]:
