@@ -19,7 +19,6 @@ class SearchStart:
 
     Attributes:
         name: its name, without the path of a local folder.
-        content: its bytes.
     """
 
     name: str
