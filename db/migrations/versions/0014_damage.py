@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the columns; what was stored before is checked first."""
+    """Add the columns; without a time of a check, older artifacts are checked before others."""
     op.add_column("artifacts", sa.Column("checked_at", sa.DateTime(timezone=True)))
     op.add_column("artifacts", sa.Column("checked_as", sa.String(100)))
     op.add_column("artifacts", sa.Column("damage", sa.String(200)))
