@@ -69,6 +69,15 @@ class JobRequest(PruneSpec):
         "likely cost more, and stops after the block with which it has.",
     )
 
+    min_memory_gb: Amount | None = Field(
+        default=None,
+        description="The memory that the device of the job's worker must have, in units of 10⁹ "
+        "bytes; the job waits for one that has it.",
+    )
+
+    def min_memory_bytes(self) -> int | None:
+        return None if self.min_memory_gb is None else round(self.min_memory_gb * 1e9)
+
     def spec(self) -> PruneSpec:
         """Return the specification, which is the part of the request that the worker reads."""
         return PruneSpec.model_validate(self.model_dump(include=set(PruneSpec.model_fields)))

@@ -90,7 +90,9 @@ class PeriodUseRead(BaseModel):
 
     after: datetime
     before: datetime
-    currency: str | None = Field(description="Of all costs; null if no queue has a price.")
+    currency: str | None = Field(
+        description="Of all costs; null if no queue and no job has a price."
+    )
     total: UseRow
     methods: list[UseRow]
     keys: list[UseRow] = Field(description="By the key with which the jobs were submitted.")
@@ -103,7 +105,7 @@ class PeriodUseRead(BaseModel):
         return cls(
             after=after,
             before=before,
-            currency=currency,
+            currency=" and ".join(sorted(use.currencies)) or currency,
             total=UseRow.of("", use.total),
             methods=_rows(use.methods, str),
             keys=_rows(use.keys, lambda key: key or ""),

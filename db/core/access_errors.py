@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from db.core.amounts import readable
 from db.core.errors import JobError, NotFoundError
 
 
@@ -126,8 +127,8 @@ class BudgetExceededError(QuotaExceededError):
     def __str__(self) -> str:
         left = max(self.allowed - self.spent - self.reserved, 0.0)
         return (
-            f"key {self.key_name} has a budget of {self.allowed:,.2f} a month (monthly_cost): "
-            f"{self.spent:,.2f} are spent, {self.reserved:,.2f} are reserved for its unfinished "
-            f"jobs, {left:,.2f} are left, and the request likely costs up to "
-            f"{self.likely_cost:,.2f}; the month ends at {self.month_end:%F %R} UTC"
+            f"key {self.key_name} has a budget of {readable(self.allowed)} a month (monthly_cost): "
+            f"{readable(self.spent)} are spent, {readable(self.reserved)} are reserved for its "
+            f"unfinished jobs, {readable(left)} are left, and the request likely costs up to "
+            f"{readable(self.likely_cost)}; the month ends at {self.month_end:%F %R} UTC"
         )

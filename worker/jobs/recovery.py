@@ -131,6 +131,7 @@ class JobRecovery:
             job.speed,
             None if job.is_rewritten else WeightMeasure.of(job),
             windows.sources,
+            job.resources.baselines,
         )
         if len(job.devices) > 1:  # only the processes know the step they resume from
             return launch(task.run, job.devices), None

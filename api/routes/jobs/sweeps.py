@@ -72,9 +72,11 @@ def submit_sweep(
         points = _with_costs(points, costs, answers)
         if any(point.likely_cost is None for point in points):
             warnings = [*warnings, UNESTIMATED]
-    if dry_run:
-        return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
     common = new_job(Submission(body, keyed), points[0].spec, CheckedJob(warnings, costs.price))
+    if dry_run:
+        with service.sessions() as session:
+            SweepRepository(session).check_quotas(points, common)
+        return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
     try:
         sweep_id, created = _create(service, keyed, points, common, body.max_parallel)
     except IdempotencyKeyTakenError:  # by a request that has been committed since
