@@ -48,11 +48,7 @@ export function BulkBar({ listed, filter }: Props) {
   const points = pointNames([...new Map([...selection, ...present]).values()]);
   const titleOf = (job: Job) => [jobTitle(job), points.get(job.id)].filter(Boolean).join(", ");
   const names = (some: Job[]) => (
-    <Names
-      jobs={some}
-      titleOf={titleOf}
-      outside={some.filter((job) => !isInside(job)).length}
-    />
+    <Names jobs={some} titleOf={titleOf} outside={some.filter((job) => !isInside(job)).length} />
   );
   const selectAll = (all: Job[]) => {
     setMatching({ place, ids: new Set(all.map(({ id }) => id)) });
