@@ -54,7 +54,15 @@ export default defineConfig({
   },
   test: {
     projects: [
-      { extends: true, test: { name: "pages", include: ["src/**/*.test.tsx"] } },
+      {
+        extends: true,
+        test: {
+          name: "pages",
+          include: ["src/**/*.test.tsx"],
+          environment: "./src/testing-window.ts",
+          globalSetup: "src/testing-bundle.ts",
+        },
+      },
       // Tests of modules without a page leave nothing behind, so they share one environment.
       { extends: true, test: { name: "modules", include: ["src/**/*.test.ts"], isolate: false } },
     ],

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.schemas.fields import Moment, rounded
+from api.schemas.fields import Moment, RequestModel, rounded
 from db.jobs.costs import month_of
 from db.jobs.use import PeriodUse, Use
 
@@ -18,10 +18,8 @@ MOST_ROWS = 500
 """Of the labels, each job may have another one."""
 
 
-class UseQuery(BaseModel):
+class UseQuery(RequestModel):
     """The period of which the use is returned."""
-
-    model_config = ConfigDict(extra="forbid")
 
     after: Moment | None = Field(
         default=None, description="Its begin; by default seven days before its end."

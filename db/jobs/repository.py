@@ -97,7 +97,6 @@ class JobRepository:
         """Insert a job as `add` does, but do not check quotas: the caller has checked them.
 
         Args:
-            new: the job.
             sweep: the id of the job's sweep, and the index of the job's point in that sweep.
         """
         DatasetRepository(self._session).require(new.spec)

@@ -1,5 +1,3 @@
-// @vitest-environment happy-dom
-
 import { act } from "preact/test-utils";
 import { expect, it, vi } from "vitest";
 import { App, queries } from "./app.tsx";

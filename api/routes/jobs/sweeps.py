@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
 from api.preflight.planner_client import PlannerAnswers
 from api.preflight.preflight import CheckedSources
 from api.routes.dependencies import DryRun, IdempotencyKey, ServiceDep, SweepId
+from api.schemas.fields import RequestModel
 from api.schemas.sweep_request import SweepRequest
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from api.services.service import Service
@@ -31,10 +32,8 @@ from db.tables.jobs import Sweep
 router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"], route_class=WritingRoute)
 
 
-class SweepQuery(BaseModel):
+class SweepQuery(RequestModel):
     """The query parameters for listing sweeps."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=200, description="The largest number of items.")
     cursor: str | None = Field(

@@ -3374,7 +3374,7 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            /** @description What the next layers read; by default `fused`, but `reference` with `experts`, and with a `target` of `neurons` or `heads` unless `refine`, `correction`, `steps` or `keep_dataset` stands beside it. */
             propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
@@ -4698,7 +4698,7 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            /** @description What the next layers read; by default `fused`, but `reference` with `experts`, and with a `target` of `neurons` or `heads` unless `refine`, `correction`, `steps` or `keep_dataset` stands beside it. */
             propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
@@ -6868,7 +6868,7 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            /** @description What the next layers read; by default `fused`, but `reference` with `experts`, and with a `target` of `neurons` or `heads` unless `refine`, `correction`, `steps` or `keep_dataset` stands beside it. */
             propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
@@ -8095,7 +8095,7 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            /** @description What the next layers read; by default `fused`, but `reference` with `experts`, and with a `target` of `neurons` or `heads` unless `refine`, `correction`, `steps` or `keep_dataset` stands beside it. */
             propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.

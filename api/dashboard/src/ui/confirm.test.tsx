@@ -1,5 +1,3 @@
-// @vitest-environment happy-dom
-
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { button, mount, press } from "../testing-page.tsx";
 import { Confirm } from "./confirm.tsx";

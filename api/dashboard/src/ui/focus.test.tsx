@@ -1,5 +1,3 @@
-// @vitest-environment happy-dom
-
 import { useRef, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { afterEach, beforeEach, expect, it } from "vitest";

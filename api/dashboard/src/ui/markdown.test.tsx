@@ -1,5 +1,3 @@
-// @vitest-environment happy-dom
-
 import { expect, it, vi } from "vitest";
 import { mount } from "../testing-page.tsx";
 import { Markdown } from "./markdown.tsx";

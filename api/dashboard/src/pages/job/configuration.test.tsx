@@ -1,5 +1,3 @@
-// @vitest-environment happy-dom
-
 import { expect, it, vi } from "vitest";
 import schema from "../../../../../zpruner/cli/prune_spec.json";
 import { makeJob, makeSpec } from "../../testing.ts";

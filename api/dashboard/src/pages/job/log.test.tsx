@@ -1,5 +1,3 @@
-// @vitest-environment happy-dom
-
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { makeJob } from "../../testing.ts";

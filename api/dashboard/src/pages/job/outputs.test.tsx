@@ -1,5 +1,3 @@
-// @vitest-environment happy-dom
-
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { applyEvent } from "../../api/cache.ts";
 import { makeEvent, makeJob, makeSpec } from "../../testing.ts";

@@ -1,5 +1,3 @@
-// @vitest-environment happy-dom
-
 import { expect, it, vi } from "vitest";
 import type { JobEvent } from "../../api/client.ts";
 import { makeEvent, makeJob } from "../../testing.ts";

@@ -1,5 +1,3 @@
-// @vitest-environment happy-dom
-
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { makeJob } from "../../testing.ts";
 import { button, field, mount, press, type Shown, settle, type } from "../../testing-page.tsx";

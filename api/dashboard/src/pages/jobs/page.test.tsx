@@ -1,5 +1,3 @@
-// @vitest-environment happy-dom
-
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { isDue } from "../../live/poller.ts";
 import { makeJob, makeSpec } from "../../testing.ts";

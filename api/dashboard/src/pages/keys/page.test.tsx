@@ -1,5 +1,3 @@
-// @vitest-environment happy-dom
-
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { button, field, mount, press, type Shown, type } from "../../testing-page.tsx";
 import { type Answer, listing, refusal, service } from "../../testing-service.ts";

@@ -1,5 +1,3 @@
-// @vitest-environment happy-dom
-
 import { expect, it, vi } from "vitest";
 import { makeJob } from "../../testing.ts";
 import { mount } from "../../testing-page.tsx";
