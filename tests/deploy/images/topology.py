@@ -19,7 +19,7 @@ from tests.bucket_server import credentials
 from tests.compose import COMPOSE
 from tests.deploy.images.podman import Podman
 from tests.e2e.embedded import write_inputs
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from zpruner import Client
 
 PROJECT = "zpruner-test"
@@ -186,7 +186,7 @@ def await_state(condition: Callable[[], bool]) -> None:
         time.sleep(1)
         return condition()
 
-    eventually(asked)
+    eventually(asked, within_s=2 * DEADLINE_S)
 
 
 def container(service: str) -> str:
@@ -203,6 +203,8 @@ def adapted(inputs: Path) -> dict[str, dict[str, Any]]:
         stand_in = f"stand-in-{IMAGES[name]}" if name in IMAGES else service["image"]
         service["image"] = f"localhost/{stand_in}"
         service["volumes"] = [volume(one, inputs) for one in service.get("volumes", ())]
+        if "healthcheck" in service:  # a busy machine needs longer than the compose file allows
+            service["healthcheck"]["timeout"] = f"{DEADLINE_S}s"
     for twin, of in TWINS.items():
         services[twin] = {
             key: deepcopy(value) for key, value in services[of].items() if key != "ports"
