@@ -104,7 +104,7 @@ def _actions(times: int) -> dict[str, tuple[Action, int]]:
     return listed | {
         "claim": (_claim, times),
         "a block and its event": (_report_block, times),
-        "the order of new events": (lambda sessions, _: order_events(sessions), times),
+        "the same, and its place in the order of events": (_order, times),
         "relay": (_relay, times),
         "heartbeat of a worker": (_heartbeat, times),
         "depth of the queues": (
@@ -141,6 +141,11 @@ def _report_block(sessions: Sessions, chance: random.Random) -> object:
         return leases.report_progress(
             job_id, attempt, phase=Phase.pruning, fraction=0.5, block=block, eta=(60.0, 90.0)
         )
+
+
+def _order(sessions: Sessions, chance: random.Random) -> object:
+    _report_block(sessions, chance)
+    return order_events(sessions)
 
 
 def _relay(sessions: Sessions, _: random.Random) -> object:

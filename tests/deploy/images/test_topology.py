@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.images.topology import SETTINGS, Topology
+from tests.deploy.images.topology import SETTINGS, Topology, await_state
 from tests.e2e.embedded import ends, is_in_the_middle, submit, until
 from tests.waiting import DEADLINE_S, eventually
 from zpruner import Client, Job
@@ -84,7 +84,7 @@ def test_a_worker_that_is_stopped_hands_its_job_to_the_other_one(
         assert ended.status == "succeeded", ended.error
         assert [one["reason"] for one in ended.attempts] == ["yielded", None]
         assert weights(client, job.id) == undisturbed[0.7]
-    eventually(lambda: topology.health(busy) == "healthy")
+    await_state(lambda: topology.health(busy) == "healthy")
 
 
 def works_on(topology: Topology, service: str, job: Job) -> bool:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -64,7 +64,7 @@ class Topology:
         self.file.with_name(".env").write_text("".join(lines))
         threading.Thread(target=self._check_health, daemon=True).start()
         self._start_all()
-        eventually(lambda: all(self.health(name) == "healthy" for name in self.long_running))
+        await_state(lambda: [*self._health().values()].count("healthy") == len(self.long_running))
 
     def _start_all(self) -> None:
         """Start each service once what it depends on is as the compose file says.
@@ -110,9 +110,13 @@ class Topology:
         return self.podman.inspect(container(service))
 
     def health(self, service: str) -> str:
-        if not self._exists(service):
-            return "missing"
-        return str(self.inspect(service)["State"]["Health"]["Status"])
+        return self._health().get(container(service), "missing")
+
+    def _health(self) -> dict[str, str]:
+        """Return the health of each container that runs, by its name."""
+        chosen = ("--filter", f"name=^{PROJECT}_", "--filter", "status=running")
+        lines = self.podman("ps", *chosen, "--format", "{{.Names}} {{.Status}}").splitlines()
+        return {line.partition(" ")[0]: line.rpartition("(")[2].rstrip(")") for line in lines}
 
     def _exists(self, service: str) -> bool:
         found = self.podman("ps", "--all", "--quiet", "--filter", f"name=^{container(service)}$")
@@ -133,8 +137,8 @@ class Topology:
         """Kill all processes of a container, and wait until it runs again and is healthy."""
         killed = self.pid(service)
         os.kill(killed, signal.SIGKILL)
-        eventually(lambda: self.pid(service) not in (0, killed))
-        eventually(lambda: self.health(service) == "healthy", within_s=DEADLINE_S)
+        await_state(lambda: self.pid(service) not in (0, killed))
+        await_state(lambda: self.health(service) == "healthy")
 
     def freeze(self, service: str, seconds: float) -> None:
         """Let a container stand still for a while: its clients wait, and it loses nothing."""
@@ -144,9 +148,9 @@ class Topology:
 
     def _check_health(self) -> None:
         while not self._stopped.wait(CHECK_EVERY_S):
-            for name in self.long_running:
-                if self.health(name) not in ("healthy", "missing"):
-                    self.podman("healthcheck", "run", container(name), check=False)
+            for name, health in self._health().items():
+                if health != "healthy":
+                    self.podman("healthcheck", "run", name, check=False)
 
     def _compose(self, *arguments: str) -> None:
         program = (sys.executable, "-m", "podman_compose", "--in-pod", "false")
@@ -175,6 +179,16 @@ def started(podman: Podman, folder: Path) -> Iterator[Topology]:
         topology.stop()
 
 
+def await_state(condition: Callable[[], bool]) -> None:
+    """Wait for a state of containers; podman is asked once a second, because it is slow."""
+
+    def asked() -> bool:
+        time.sleep(1)
+        return condition()
+
+    eventually(asked, within_s=2 * DEADLINE_S)
+
+
 def container(service: str) -> str:
     return f"{PROJECT}_{service}_1"
 
@@ -189,6 +203,8 @@ def adapted(inputs: Path) -> dict[str, dict[str, Any]]:
         stand_in = f"stand-in-{IMAGES[name]}" if name in IMAGES else service["image"]
         service["image"] = f"localhost/{stand_in}"
         service["volumes"] = [volume(one, inputs) for one in service.get("volumes", ())]
+        if "healthcheck" in service:  # a busy machine needs longer than the compose file allows
+            service["healthcheck"]["timeout"] = f"{DEADLINE_S}s"
     for twin, of in TWINS.items():
         services[twin] = {
             key: deepcopy(value) for key, value in services[of].items() if key != "ports"
