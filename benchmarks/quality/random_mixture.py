@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3MoeConfig
 
 
 def write_mixture(tokenizer: Path, out: Path) -> Path:
-    """Write a mixture of 180 million parameters in bfloat16, and return its folder.
+    """Write a mixture of 186 million parameters in bfloat16, and return its folder.
 
     It has twelve layers, each with 32 experts of which a token takes four.
 

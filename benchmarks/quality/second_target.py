@@ -98,7 +98,7 @@ def markdown(rows: dict[str, Row], samples: int) -> str:
         cells.insert(4, "" if name == MEASURES_EACH else f"at most {LIMIT}")
         lines.append(f"| {' | '.join([*cells, rows[name]['machine']['commit']])} |")
     where = ", ".join(f"{key} {value}" for key, value in machine().items() if key != "commit")
-    what = f"{samples} calibration and 8 evaluation windows of 512 tokens."
+    what = f"{samples} calibration and 8 evaluation windows of 512 tokens; each row in one process."
     return "\n".join([*lines, "", f"{what} Measured on: {where}.", ""])
 
 

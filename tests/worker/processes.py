@@ -31,10 +31,19 @@ _FORKED.set_forkserver_preload([__name__, "transformers.models.llama.modeling_ll
 
 def run_until_killed(work: Callable[..., object], *arguments: object) -> None:
     """Run a function in a process of its own, and require that signal 9 ends it."""
+    assert _exit_code(work, *arguments) == -signal.SIGKILL
+
+
+def run_to_end(work: Callable[..., object], *arguments: object) -> None:
+    """Run a function in a process of its own."""
+    assert _exit_code(work, *arguments) == 0
+
+
+def _exit_code(work: Callable[..., object], *arguments: object) -> int | None:
     process = _FORKED.Process(target=_in_our_environment, args=(dict(os.environ), work, arguments))
     process.start()
     process.join(ENDS_WITHIN_S)
-    assert process.exitcode == -signal.SIGKILL
+    return process.exitcode
 
 
 def _in_our_environment(

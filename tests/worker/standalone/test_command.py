@@ -380,6 +380,7 @@ def test_too_few_rows_to_refine_with_are_refused(folder: Path) -> None:
     assert "gets 5 of 16 tokens; set samples to 8 or more" in result.stderr
 
 
+@pytest.mark.usefixtures("forked_ranks")
 def test_two_processes_write_what_one_writes(folder: Path) -> None:
     words = ("--method", "wanda", "--dtype", "float32")
     alone = run(folder, *words)

@@ -1,51 +1,16 @@
 """Sweeps run in processes whose memory limit is lower than the checkpoint's size."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.llama import RandomLlama
+from tests.worker.processes import run_to_end
+from tests.worker.pruning.planning.limited import sweep_within
 
-ROOT = Path(__file__).parents[4]
 MODEL = RandomLlama(blocks=10, width=512, intermediate=2048, heads=8, vocabulary=1000)
-
-PROGRAM = """
-import json, resource, sys
-from pathlib import Path
-import torch
-from worker.evaluation.perplexity import token_loss
-from worker.pruning.base.errors import InsufficientMemoryError
-from worker.pruning.base.memory import process_status_bytes
-from worker.pruning.methods.registry import get_scorer
-from worker.pruning.methods.patterns import Unstructured
-from worker.pruning.sweep.pipeline import ModelPruner
-from worker.pruning.sweep.recipe.recipe import Recipe
-from worker.pruning.model.meta_model import MetaModel
-
-folder, out, extra = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-torch.set_num_threads(1)
-torch.ones(256, 256) @ torch.ones(256, 256)
-limit = process_status_bytes("VmData") + extra
-resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
-size = meta_model.checkpoint.size_bytes(meta_model.checkpoint.tensors)
-try:
-    torch.empty(size, dtype=torch.uint8)
-    binds = False
-except RuntimeError:
-    binds = True
-ids = torch.arange(512).view(4, 128)
-recipe = Recipe(get_scorer(sys.argv[4]), Unstructured(0.5))
-try:
-    reports = list(ModelPruner(meta_model, recipe, ids, ids[:1], out, token_loss).run())
-    print(json.dumps({"size": size, "binds": binds, "zeros": sum(r.zeros for r in reports)}))
-except InsufficientMemoryError as error:
-    print(json.dumps({"size": size, "binds": binds, "refused": str(error)}))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +23,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sweep(model: Path, out: Path, extra_bytes: int, method: str = "zpruner") -> dict[str, Any]:
     """Run a sweep with a limit of ``extra_bytes`` of memory beyond Python and its libraries."""
     out.mkdir()
-    command = [sys.executable, "-c", PROGRAM, str(model), str(out), str(extra_bytes), method]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
+    report = out.with_name("report.json")
+    run_to_end(sweep_within, extra_bytes, model, out, method, report)
+    result: dict[str, Any] = json.loads(report.read_text())
     return result
 
 
