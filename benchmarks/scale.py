@@ -10,20 +10,19 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from benchmarks.lists import NEW_YEAR, QUERIES, RESULTS
 from benchmarks.load.connection import Server
 from benchmarks.load.constant_rate import at_rate
+from benchmarks.load.database import Database, running_database
 from benchmarks.load.figures import percentile
 from benchmarks.load.scale_rows import KEYS, fill
 from benchmarks.load.targets import submit_paused_jobs
@@ -32,17 +31,19 @@ from benchmarks.services import serving
 from db.core.session import Sessions, open_sessions
 from db.core.states import Phase
 from db.events.event_order import order_events
-from db.jobs.costs import CostRepository, month_of
+from db.jobs.costs import NO_TIME, CostRepository, month_of
+from db.jobs.old_rows import OldRowRepository
 from db.jobs.use import use_of
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.workers import WorkerRepository
 from db.schema.migration import migrate
-from tests.db.postgres import admin, running_postgres
 from worker.control.relay import relay
 
 RATE, LASTS_S = 500, 20
+REPORTED_AFTER_S = 2
+"""After that, PostgreSQL's own processes have counted what they did."""
 PROMISED_P99_MS = 50
 Action = Callable[[Sessions, random.Random], object]
 
@@ -54,14 +55,15 @@ class Figures:
     Attributes:
         database_ms: the CPU time of the database's processes.
         client_ms: the CPU time of this process.
-        reads: how many pages were not in the database's own memory.
+        operations: how often the database asked the operating system to read, write, extend or
+            flush a file.
     """
 
     p50_ms: float
     p99_ms: float
     database_ms: float
     client_ms: float
-    reads: float
+    operations: float
 
 
 def main() -> None:
@@ -70,19 +72,19 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--times", type=int, default=100)
     given = parser.parse_args()
-    with _database() as (url, postgres):
-        migrate(url)
-        sessions, begun = open_sessions(url), time.monotonic()
+    with running_database() as database:
+        migrate(database.url)
+        sessions, begun = open_sessions(database.url), time.monotonic()
         fill(sessions, given.jobs)
-        filled_s = time.monotonic() - begun
+        database.wait_for_disk()
+        filled_s, size = time.monotonic() - begun, database.size_bytes()
         figures = {}
         for name, (action, times) in _actions(given.times).items():
-            figures[name] = _measure(sessions, postgres, action, times)
+            figures[name] = _measure(sessions, database, action, times)
             print(name, figures[name], file=sys.stderr, flush=True)
-        size = _scalar(sessions, "SELECT pg_database_size(current_database())")
         _pause_all(sessions)
         sessions.kw["bind"].dispose()
-        polling = _polling(url, postgres)
+        polling = _polling(database)
     report = {
         "machine": machine(),
         "protocol": {**vars(given), "filled_s": round(filled_s), "database_bytes": size},
@@ -92,20 +94,6 @@ def main() -> None:
     (RESULTS / "scale.json").write_text(json.dumps(report, indent=2) + "\n")
     (RESULTS / "scale.md").write_text(_markdown(report))
     print(json.dumps(report))
-
-
-@contextmanager
-def _database() -> Iterator[tuple[str, psutil.Process]]:
-    """Start PostgreSQL; yield the URL of an empty database and the server's process."""
-    with ExitStack() as stack:
-        folder = stack.enter_context(running_postgres())
-        with admin(folder) as connection:
-            connection.execute("CREATE DATABASE scale")
-            row = connection.execute("SELECT pg_backend_pid()").fetchone()
-            assert row is not None
-            server = psutil.Process(row[0]).parent()
-            assert server is not None
-        yield f"postgresql+psycopg://postgres@/scale?host={folder}", server
 
 
 def _actions(times: int) -> dict[str, tuple[Action, int]]:
@@ -125,6 +113,7 @@ def _actions(times: int) -> dict[str, tuple[Action, int]]:
         ),
         "what a key has spent in the month": (_reading(_spent), 5),
         "use of a week": (_reading(_week), 3),
+        "deletion of the old events of 50 jobs": (_delete_old, times),
     }
 
 
@@ -172,44 +161,38 @@ def _week(session: Session, _: random.Random) -> object:
     return use_of(session, NEW_YEAR, NEW_YEAR + timedelta(days=7))
 
 
-def _measure(sessions: Sessions, postgres: psutil.Process, action: Action, times: int) -> Figures:
+def _delete_old(sessions: Sessions, _: random.Random) -> object:
+    with sessions.begin() as session:
+        rows = OldRowRepository(session)
+        return rows.delete_details(rows.jobs_with_details(NO_TIME), NO_TIME)
+
+
+def _measure(sessions: Sessions, database: Database, action: Action, times: int) -> Figures:
     chance, seconds = random.Random(0), list[float]()
     action(sessions, chance)  # its statement is compiled and its pages are read
-    cpu, own, reads = _cpu_s(postgres), time.process_time(), _reads(sessions)
+    _report_operations(sessions)
+    before, own = database.used(), time.process_time()
     for _ in range(times):
         started = time.perf_counter()
         action(sessions, chance)
         seconds.append(time.perf_counter() - started)
-    used = (_cpu_s(postgres) - cpu, time.process_time() - own)
+    own = time.process_time() - own
+    _report_operations(sessions)
+    used = database.used() - before
     return Figures(
         p50_ms=round(statistics.median(seconds) * 1000, 2),
         p99_ms=round(percentile(seconds, 99) * 1000, 2),
-        database_ms=round(used[0] / times * 1000, 2),
-        client_ms=round(used[1] / times * 1000, 2),
-        reads=round((_reads(sessions) - reads) / times, 1),
+        database_ms=round(used.cpu_s / times * 1000, 2),
+        client_ms=round(own / times * 1000, 2),
+        operations=round(used.operations / times, 1),
     )
 
 
-def _cpu_s(postgres: psutil.Process) -> float:
-    """Return the CPU seconds of the server and all its processes, ended ones included."""
-    own = postgres.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
-    for process in postgres.children():
-        used = process.cpu_times()
-        total += used.user + used.system
-    return total
-
-
-def _reads(sessions: Sessions) -> int:
-    """Return how many pages were not in the server's own memory, of finished transactions."""
-    query = "SELECT blks_read FROM pg_stat_database WHERE datname = current_database()"
-    return int(_scalar(sessions, query))
-
-
-def _scalar(sessions: Sessions, query: str) -> Any:
+def _report_operations(sessions: Sessions) -> None:
+    """Let the connection that was used, and the server's own processes, count what they did."""
     with sessions() as session:
         session.execute(text("SELECT pg_stat_force_next_flush()"))
-        return session.scalar(text(query))
+    time.sleep(REPORTED_AFTER_S)
 
 
 def _pause_all(sessions: Sessions) -> None:
@@ -219,21 +202,26 @@ def _pause_all(sessions: Sessions) -> None:
         session.execute(text(f"{states} ('queued', 'running')"))
 
 
-def _polling(url: str, postgres: psutil.Process) -> dict[str, float | str]:
+def _polling(database: Database) -> dict[str, float | str]:
     """Send conditional requests to the whole service on this database."""
+    settings = {"ZPRUNER_DATABASE_URL": database.url, "ZPRUNER_KEEP_EVENTS_S": "0"}
     with (
         tempfile.TemporaryDirectory(prefix="zp") as name,
-        serving(Path(name), ZPRUNER_DATABASE_URL=url) as service,
+        serving(Path(name), **settings) as service,
     ):
-        paths, cpu = submit_paused_jobs(service), _cpu_s(postgres)
+        paths, before = submit_paused_jobs(service), database.used()
         load = at_rate(Server.of(service), paths, RATE, LASTS_S)
-        return load.row() | {"database_cpu": (_cpu_s(postgres) - cpu) / LASTS_S}
+        used = database.used() - before
+    return load.row() | {
+        "database_cpu": used.cpu_s / LASTS_S,
+        "operations": used.operations / LASTS_S,
+    }
 
 
 def _markdown(report: dict[str, Any]) -> str:
     protocol, polling = report["protocol"], report["polling"]
     rows = [
-        "| | p50, ms | p99, ms | CPU of the database, ms | CPU of the client, ms | pages read |",
+        "| | p50, ms | p99, ms | CPU of the database, ms | of the client, ms | I/O operations |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, found in report["figures"].items():
@@ -247,7 +235,8 @@ def _markdown(report: dict[str, Any]) -> str:
         f"Conditional requests at {RATE} a second for {LASTS_S} s, a job renamed each 2 s: p50 "
         f"{polling['p50_ms']:.1f} ms, p99 {polling['p99_ms']:.1f} ms, "
         f"{polling['share_of_304']:.1%} of them 304, {polling['errors']:.0f} errors; the database "
-        f"uses {polling['database_cpu']:.2f} of a core.",
+        f"uses {polling['database_cpu']:.2f} of a core and makes {polling['operations']:.0f} "
+        "operations a second on its files.",
         f"Measured on: {where}.",
     ]
     return "\n\n".join(parts) + "\n"

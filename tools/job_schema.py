@@ -27,6 +27,7 @@ REQUEST_DOCS = {
     "not_before": "In a [trigger](triggers.md), from its call on.",
     "gate": "[Whether it is good enough](sweeps.md#whether-it-is-good-enough).",
     "max_cost": "[Prices and budgets](operations.md#prices-and-budgets).",
+    "min_memory_gb": "[Memory of workers](operations.md#queues-and-workers).",
     "reuse": "That response is `200`. Without a `revision` the model may have changed since.",
 }
 """What the table says of the fields that belong to the request, besides their descriptions."""

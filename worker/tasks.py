@@ -124,7 +124,8 @@ def prune(job_id: str) -> None:
 
 def _has_work(job_id: str) -> bool:
     try:
-        return relay.has_work(sessions, job_id, _queues())
+        worker_id = os.environ.get("ZPRUNER_WORKER_ID")
+        return relay.has_work(sessions, job_id, _queues(), worker_id)
     except SQLAlchemyError:
         log.exception("could not find out whether %s is queued; a process will be started", job_id)
         return True

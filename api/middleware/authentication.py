@@ -21,7 +21,7 @@ from api.middleware.response_headers import add_missing, raw
 from api.middleware.writers import run_writer
 from db.access.audit import AuditRepository
 from db.access.tokens import MalformedTokenError
-from db.core.errors import BadKeyError, BadLinkError, ExpiredLinkError
+from db.core.access_errors import BadKeyError, BadLinkError, ExpiredLinkError
 from db.core.session import Sessions
 from db.problems.access import (
     LINK_EXPIRED,

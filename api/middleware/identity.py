@@ -25,7 +25,7 @@ from api.core.settings import ApiSettings
 from api.middleware.hosts import requested_host
 from db.access.keys import KeyRepository
 from db.access.tokens import MalformedTokenError, SentKey, Token
-from db.core.errors import BadKeyError, BadLinkError
+from db.core.access_errors import BadKeyError, BadLinkError
 from db.core.ids import id_pattern
 from db.core.session import Sessions
 from db.jobs.download_links import Link, LinkRepository

@@ -6,7 +6,7 @@ from db.spec.datasets.files import DataFile
 from db.spec.datasets.protocols import built_in
 from db.spec.datasets.upload_store import UPLOADED
 from db.spec.inputs.bucket_references import S3
-from db.spec.inputs.references import LOCAL
+from db.spec.inputs.input_name import LOCAL
 from db.spec.prune_spec import PruneSpec
 
 ALWAYS_SPLIT = {"wikitext2", "c4", "ptb", "stdlib-docs", "stdlib-code"}

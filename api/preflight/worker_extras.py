@@ -9,7 +9,7 @@ from db.core.session import Sessions
 from db.scheduling.workers import WorkerRepository
 from db.spec.datasets.upload_store import UPLOADED
 from db.spec.evaluation.harness_tasks import EXTRA, harness_tasks, harness_version
-from db.spec.inputs.references import LOCAL
+from db.spec.inputs.input_name import LOCAL
 from db.spec.options.tasks import SUITES, tasks_of
 from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Worker

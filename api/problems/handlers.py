@@ -13,13 +13,8 @@ from starlette.responses import Response
 from api.core.problem_response import ProblemError, respond
 from api.problems.validation import describe, is_malformed
 from db.buckets.errors import BucketError
-from db.core.errors import (
-    IllegalTransitionError,
-    JobError,
-    QuotaExceededError,
-    SpecRefusedError,
-    TooManyTrialsError,
-)
+from db.core.access_errors import QuotaExceededError
+from db.core.errors import IllegalTransitionError, JobError, SpecRefusedError, TooManyTrialsError
 from db.core.escaping import escape_surrogates, quoted
 from db.core.problem import Problem
 from db.events.transitions import allowed_actions

@@ -20,8 +20,8 @@ from api.web.examples.ids import (
     WEBHOOK_ID,
     WORKER_ID,
 )
+from db.core.access_errors import ApiKeyNotFoundError
 from db.core.errors import (
-    ApiKeyNotFoundError,
     ArtifactNotFoundError,
     DatasetNotFoundError,
     DeliveryNotFoundError,

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, Field, StrictInt
 
+from api.schemas.fields import RequestModel
 from api.schemas.history import Cost
 from db.jobs.download_links import MAX_LIFETIME, Link
 from db.tables.artifacts import Artifact
@@ -42,10 +43,8 @@ class ArtifactRead(BaseModel):
         return cls(url=f"/v1/artifacts/{artifact.id}/content", **plain)
 
 
-class LinkRequest(BaseModel):
+class LinkRequest(RequestModel):
     """A request for a download link."""
-
-    model_config = ConfigDict(extra="forbid")
 
     expires_in: StrictInt = Field(
         default=3600,

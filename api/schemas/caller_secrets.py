@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Secret, StringConstraints
+from pydantic import BaseModel, Field, Secret, StringConstraints
 
+from api.schemas.fields import RequestModel
 from db.spec.inputs.references import SecretName
 from db.tables.caller_secrets import CallerSecret
 
@@ -15,10 +16,8 @@ SecretText = Annotated[
 ]
 
 
-class SecretChange(BaseModel):
+class SecretChange(RequestModel):
     """The value of a secret."""
-
-    model_config = ConfigDict(extra="forbid")
 
     value: Secret[SecretText] = Field(
         description="The value, such as a token of the model hub; no response contains it.",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas.fields import RequestModel
 from api.schemas.pages import Page
 from db.core.label_types import Label
 from db.core.states import JobState
@@ -16,10 +17,8 @@ from db.tables.jobs import Job
 BYTES_PER_TOKEN = 4
 
 
-class UploadQuery(BaseModel):
+class UploadQuery(RequestModel):
     """The query parameters of an upload."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Label | None = Field(default=None, description="A name for people.")
 

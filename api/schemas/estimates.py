@@ -6,7 +6,6 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from api.schemas.fields import rounded
-from db.core.broker_names import GPU_QUEUE
 from db.spec.measured_quality import better_methods
 from db.spec.prices import Price
 from db.spec.prune_spec import PruneSpec
@@ -118,7 +117,7 @@ class EstimateRead(BaseModel):
     refusal: str | None = Field(
         description="If not: what is missing, and a change that would make it fit."
     )
-    queue: str | None = Field(description="A queue where it fits.")
+    queue: str | None = Field(description="The queue of the request, if it fits there.")
     memory: Memory
     seconds: Seconds | None = Field(
         description="Null if several devices share the job, or the machine's speed is unknown."
@@ -152,14 +151,16 @@ class EstimateRead(BaseModel):
         row: Estimate,
         warnings: list[str],
         identical_job_id: str | None,
+        queue: str | None,
         price: Price | None = None,
     ) -> Self:
+        """Return an answer; ``queue`` is that of the request, None if its workers are too small."""
         answer = row.answer or {}
         return cls.model_validate(
             answer
             | {"id": row.id, "spec": row.spec, "identical_job_id": identical_job_id}
             | {"cost": LikelyCost.of(answer.get("seconds"), price)}
-            | {"queue": GPU_QUEUE if answer["fits"] else None}
+            | {"queue": queue if answer["fits"] else None}
             | {"warnings": warnings + answer.get("result_warnings", []) + answer["warnings"]}
             | {"hints": better_methods(PruneSpec.model_validate(row.spec))}
         )

@@ -1,4 +1,4 @@
-"""Types of fields that several requests share."""
+"""The base of requests, and types of fields that several of them share."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,9 @@ from typing import Annotated
 from pydantic import (
     AfterValidator,
     AwareDatetime,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainSerializer,
     StrictFloat,
@@ -18,6 +20,13 @@ from pydantic import (
     WrapValidator,
 )
 from pydantic_core import PydanticCustomError
+
+
+class RequestModel(BaseModel):
+    """A body or query parameters that refuse unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
 
 QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Amount = Annotated[StrictFloat, Field(gt=0, allow_inf_nan=False)]

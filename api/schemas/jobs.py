@@ -149,6 +149,7 @@ class JobRead(BaseModel):
     queue: str = Field(description="The queue that the job waits in, or was taken from.")
     priority: int
     max_cost: float | None = Field(description="The job stops once it has cost more.")
+    min_memory_gb: float | None = Field(description="The memory that its worker must have.")
     created_by: str | None = Field(description="The key with which it was submitted, if any.")
     status: JobState
     phase: Phase | None
@@ -297,7 +298,9 @@ class JobPage(Page[JobRead]):
 def _fields(job: Job) -> dict[str, Any]:
     gate = None if job.gate is None else Gate.model_validate(job.gate)
     failed = gate_failures(gate, job.result or {}) if gate and job.verdict == "fail" else []
+    asked = job.min_memory_bytes
     computed = {
+        "min_memory_gb": None if asked is None else asked / 1e9,
         "progress": Progress.of(job),
         "links": JobLinks.of(job.id),
         "actions": allowed_actions(job.status),

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from api.core.caller import Caller
-from api.schemas.fields import Moment
+from api.schemas.fields import Moment, RequestModel
 from db.access.keys import Quotas
 from db.jobs.quotas import Usage
 from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey, AuditEntry
@@ -64,10 +64,8 @@ class QuotaLimits(BaseModel):
         return Quotas(**self.model_dump())
 
 
-class KeyRequest(BaseModel):
+class KeyRequest(RequestModel):
     """A new key."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(description="The owner's name, which the audit log shows.")
     scopes: list[AccessScope] = Field(default=list(DEFAULT_SCOPES), min_length=1, max_length=8)
@@ -75,10 +73,8 @@ class KeyRequest(BaseModel):
     expires_at: Annotated[Moment, AfterValidator(_check_future)] | None = None
 
 
-class KeyPatch(BaseModel):
+class KeyPatch(RequestModel):
     """Changes to a key's quotas, as a JSON merge patch: omitted quotas stay the same."""
-
-    model_config = ConfigDict(extra="forbid")
 
     quotas: QuotaLimits = Field(description="`null` removes a limit.")
 
@@ -87,10 +83,8 @@ class KeyPatch(BaseModel):
         return replace(Quotas.of(key), **given)
 
 
-class Rotation(BaseModel):
+class Rotation(RequestModel):
     """A request for a new secret for a key."""
-
-    model_config = ConfigDict(extra="forbid")
 
     grace_s: StrictInt = Field(
         default=DAY_S,

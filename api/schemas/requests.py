@@ -3,8 +3,6 @@
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StrictBool,
     StringConstraints,
@@ -12,7 +10,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.schemas.fields import Amount, Moment, MomentOrDuration, Priority, QueueName
+from api.schemas.fields import Amount, Moment, MomentOrDuration, Priority, QueueName, RequestModel
 from db.core.broker_names import GPU_QUEUE
 from db.core.ids import id_pattern
 from db.core.label_types import MAX_LABELS, Label, LabelName
@@ -71,18 +69,25 @@ class JobRequest(PruneSpec):
         "likely cost more, and stops after the block with which it has.",
     )
 
+    min_memory_gb: Amount | None = Field(
+        default=None,
+        description="The memory that the device of the job's worker must have, in units of 10⁹ "
+        "bytes; the job waits for one that has it.",
+    )
+
+    def min_memory_bytes(self) -> int | None:
+        return None if self.min_memory_gb is None else round(self.min_memory_gb * 1e9)
+
     def spec(self) -> PruneSpec:
         """Return the specification, which is the part of the request that the worker reads."""
         return PruneSpec.model_validate(self.model_dump(include=set(PruneSpec.model_fields)))
 
 
-class JobPatch(BaseModel):
+class JobPatch(RequestModel):
     """Changes to a job's name, labels, priority, pin or bound of cost, as a JSON merge patch.
 
     Omitted fields stay the same.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Label | None = Field(default=None, description="`null` removes the name.")
     labels: dict[LabelName, Label | None] | None = Field(
@@ -119,10 +124,8 @@ class JobPatch(BaseModel):
         return {name: value for name, value in merged.items() if value is not None}
 
 
-class CancelFilter(BaseModel):
+class CancelFilter(RequestModel):
     """Which jobs to cancel, as in the list of jobs; those that have ended are left alone."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: list[JobState] = Field(default=[], max_length=32, description="Any of these.")
     model: Text | None = Field(default=None, description="Exactly this model.")
@@ -168,10 +171,8 @@ class CancelFilter(BaseModel):
         )
 
 
-class CancelRequest(BaseModel):
+class CancelRequest(RequestModel):
     """The jobs to cancel: by their ids, or by a filter."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_CANCELLED)] | None = None
     filter: CancelFilter | None = None

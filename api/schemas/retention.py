@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas.fields import RequestModel
 from db.core.retention_rules import Deletion, RetentionRule, RetentionRules
 
 
@@ -79,9 +80,7 @@ class RetentionRead(BaseModel):
         )
 
 
-class RetentionPreview(BaseModel):
+class RetentionPreview(RequestModel):
     """Rules to try."""
-
-    model_config = ConfigDict(extra="forbid")
 
     rules: RetentionRules

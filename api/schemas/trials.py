@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from api.schemas.fields import RequestModel
 from api.schemas.pages import Page
 from db.core.ids import id_pattern
 from db.core.problem import Problem
@@ -13,10 +14,8 @@ from db.tables.jobs import Job
 from db.tables.trials import Trial
 
 
-class TrialQuery(BaseModel):
+class TrialQuery(RequestModel):
     """The query parameters of the list of a job's trials."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=20, ge=1, le=100, description="The largest number of items.")
     cursor: str | None = Field(

@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from api.core.json_pointers import Pointer
+from api.schemas.fields import RequestModel
 from api.schemas.jobs import JobPreview
 from api.schemas.keys import Name
 from api.schemas.requests import JobRequest
@@ -67,10 +68,8 @@ class JobTemplate(RootModel[dict[str, JsonValue]]):
     """A job, as in POST /v1/jobs; fields that the trigger's `map` fills can be omitted."""
 
 
-class TriggerRequest(BaseModel):
+class TriggerRequest(RequestModel):
     """A new trigger."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(description="A name for people.")
     source: TriggerSource = Field(
@@ -89,10 +88,8 @@ class TriggerRequest(BaseModel):
     )
 
 
-class TriggerPatch(BaseModel):
+class TriggerPatch(RequestModel):
     """The fields of a trigger that change; omitted or null fields stay the same."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name | None = None
     job: JobTemplate | None = Field(
@@ -135,10 +132,8 @@ class NewTrigger(TriggerRead):
     secret: str = Field(description="The secret that its calls authenticate with.")
 
 
-class TriggerTestRequest(BaseModel):
+class TriggerTestRequest(RequestModel):
     """A request to test a trigger with a simulated call."""
-
-    model_config = ConfigDict(extra="forbid")
 
     payload: JsonValue = Field(description="The body of the call.")
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.schemas.fields import Moment, rounded
+from api.schemas.fields import Moment, RequestModel, rounded
 from db.jobs.costs import month_of
 from db.jobs.use import PeriodUse, Use
 
@@ -18,10 +18,8 @@ MOST_ROWS = 500
 """Of the labels, each job may have another one."""
 
 
-class UseQuery(BaseModel):
+class UseQuery(RequestModel):
     """The period of which the use is returned."""
-
-    model_config = ConfigDict(extra="forbid")
 
     after: Moment | None = Field(
         default=None, description="Its begin; by default seven days before its end."
@@ -92,7 +90,9 @@ class PeriodUseRead(BaseModel):
 
     after: datetime
     before: datetime
-    currency: str | None = Field(description="Of all costs; null if no queue has a price.")
+    currency: str | None = Field(
+        description="Of all costs; null if no queue and no job has a price."
+    )
     total: UseRow
     methods: list[UseRow]
     keys: list[UseRow] = Field(description="By the key with which the jobs were submitted.")
@@ -105,7 +105,7 @@ class PeriodUseRead(BaseModel):
         return cls(
             after=after,
             before=before,
-            currency=currency,
+            currency=" and ".join(sorted(use.currencies)) or currency,
             total=UseRow.of("", use.total),
             methods=_rows(use.methods, str),
             keys=_rows(use.keys, lambda key: key or ""),

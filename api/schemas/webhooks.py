@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
+from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints
 
+from api.schemas.fields import RequestModel
 from db.core.label_types import Label
 from db.tables.webhooks import Delivery, DeliveryStatus, Webhook
 from db.webhooks.addresses import MAX_LENGTH
@@ -15,10 +16,8 @@ Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LENGTH)]
 Events = Annotated[list[EventType], Field(min_length=1, max_length=32)]
 
 
-class WebhookRequest(BaseModel):
+class WebhookRequest(RequestModel):
     """A new webhook."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: Url = Field(description="A public https address that responds with 2xx within 10 seconds.")
     description: Label = Field(default="", description="A description for people.")
@@ -27,10 +26,8 @@ class WebhookRequest(BaseModel):
     )
 
 
-class WebhookPatch(BaseModel):
+class WebhookPatch(RequestModel):
     """The fields of a webhook that change; omitted or null fields stay the same."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: Url | None = None
     description: Label | None = None
@@ -45,10 +42,8 @@ class WebhookPatch(BaseModel):
         return self.model_dump(exclude_none=True, exclude={"enabled"})
 
 
-class SecretRotation(BaseModel):
+class SecretRotation(RequestModel):
     """A request for a new secret for a webhook or a trigger."""
-
-    model_config = ConfigDict(extra="forbid")
 
     grace_s: StrictInt = Field(
         default=DAY_S,

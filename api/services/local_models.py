@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from db.spec.inputs.references import LOCAL
+from db.spec.inputs.input_name import LOCAL
 
 MAX_DEPTH = 3
 MAX_FOLDERS = 2000

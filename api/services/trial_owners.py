@@ -1,4 +1,4 @@
-"""The keys whose trials jobs answer, read once for all requests."""
+"""The owners of trials, by the job that answers; concurrent requests share one read."""
 
 from collections.abc import Mapping, Sequence
 

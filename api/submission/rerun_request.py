@@ -40,6 +40,7 @@ class JobChanges(RootModel[dict[str, JsonValue]]):
             "priority": job.priority,
             "gate": job.gate,
             "max_cost": job.max_cost,
+            "min_memory_gb": job.min_memory_bytes and job.min_memory_bytes / 1e9,
         }
         if self.root.get("preset") is not None:  # it replaces the fields of another preset
             fields = {name: value for name, value in fields.items() if name not in PRESET_FIELDS}

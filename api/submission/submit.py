@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from api.preflight.preflight import CheckedSources
 from api.preflight.worker_extras import check_tasks
-from api.preflight.worker_memory import memory_warnings
+from api.preflight.worker_memory import check_min_memory, memory_warnings
 from api.schemas.fields import moment_at
 from api.schemas.history import Cost
 from api.schemas.jobs import JobDetail, JobPreview
@@ -188,6 +188,7 @@ def new_job(submission: Submission, spec: PruneSpec, checked: CheckedJob) -> New
         price=checked.price,
         max_cost=submission.body.max_cost,
         likely_cost=checked.likely_cost,
+        min_memory_bytes=submission.body.min_memory_bytes(),
         traceparent=traceparent(),
     )
 
@@ -227,6 +228,7 @@ def check(
     require_queue(service, body.queue)
     _check_times(body, datetime.now(UTC))
     warnings = check_tasks(service.sessions, body.queue, spec)
+    warnings += check_min_memory(service.sessions, body.queue, body.min_memory_gb)
     sources = service.preflight.check(spec, key_id)
     return replace(sources, warnings=[*warnings, *sources.warnings])
 

@@ -23,7 +23,6 @@ def csv_response(
     Args:
         name: the name of the file, without its ending.
         columns: the path of each column's value in a row, with dots between nested names.
-        rows: the rows.
     """
     headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
     return StreamingResponse(_parts(columns, rows), media_type=MEDIA_TYPE, headers=headers)

@@ -4,8 +4,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -14,7 +12,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.schemas.fields import Moment
+from api.schemas.fields import Moment, RequestModel
 from api.web.cursors import check_cursor, job_place_of, metric_place_of
 from db.core.ids import id_pattern
 from db.core.label_types import MAX_LABELS
@@ -68,10 +66,8 @@ Sort = Literal[
 BY_TIME = {"created", "-created"}
 
 
-class JobTableQuery(BaseModel):
+class JobTableQuery(RequestModel):
     """The query parameters of the list of jobs as one table: its filters and its order."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: list[JobState] = Field(default=[], max_length=32, description="Any of these.")
     model: Text | None = Field(default=None, description="Exactly this model.")

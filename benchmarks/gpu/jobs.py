@@ -140,7 +140,7 @@ def _recover(
     recovery = ModelRecovery(
         MetaModel.open(model, dtype, device),
         MetaModel.open(model, dtype, device, weights=pruned),
-        Recovery("masked", tokens=windows.numel()),
+        Recovery("masked", windows.numel(), None, 1.0, 1.0, rounds=False, skip=4),
         None,
         windows,
         windows[:2],

@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 from db.access.audit import AuditRepository
 from db.buckets.access_key import parse_access_key
 from db.core import redaction
-from db.core.clock import now
-from db.core.errors import (
+from db.core.access_errors import (
     EncryptionKeyError,
     SecretExistsError,
     SecretNotFoundError,
-    SpecRefusedError,
     TooManySecretsError,
 )
+from db.core.clock import now
+from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
 from db.spec.inputs.bucket_references import S3
 from db.spec.prune_spec import PruneSpec

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from db.access.tokens import SentKey, Token
+from db.core.access_errors import ApiKeyNotFoundError, ApiKeyRevokedError, BadKeyError
 from db.core.clock import now
-from db.core.errors import ApiKeyNotFoundError, ApiKeyRevokedError, BadKeyError
 from db.core.ids import new_id
 from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey
 from db.tables.rows import Rows

@@ -26,7 +26,8 @@ from db.backup.folder import (
 )
 from db.backup.row_secrets import encrypted, key_check
 from db.backup.tables import dump, read_rows, snapshot
-from db.core.errors import ArtifactNotFoundError, EncryptionKeyError
+from db.core.access_errors import EncryptionKeyError
+from db.core.errors import ArtifactNotFoundError
 from db.core.session import sqlite_file
 from db.files.artifact_store import ArtifactStore
 from db.files.stored_file import LocalFile

@@ -14,7 +14,7 @@ from db.backup.backup import file_rows
 from db.backup.folder import BackupError, Manifest, checksums, damages, path_of, reported
 from db.backup.row_secrets import decrypted, replaced, require_key
 from db.backup.tables import PATIENCE, Change, load
-from db.core.errors import EncryptionKeyError
+from db.core.access_errors import EncryptionKeyError
 from db.core.session import open_sessions, sqlite_file
 from db.files.artifact_store import ArtifactStore
 from db.files.stores import open_store, open_uploads

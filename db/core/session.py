@@ -131,7 +131,8 @@ def _postgresql(limits: Mapping[str, timedelta | None]) -> dict[str, Any]:
     # The default assumes a spinning disk, and lists would scan whole tables.
     options = ["-c random_page_cost=1.1"]
     options += [f"-c {name}={_ms(limit)}" for name, limit in limits.items() if limit is not None]
-    return {"connect_timeout": 5, "options": " ".join(options)}
+    # With another encoding, the driver returns bytes, or cannot send some characters.
+    return {"connect_timeout": 5, "client_encoding": "utf8", "options": " ".join(options)}
 
 
 def _ms(time: timedelta) -> int:

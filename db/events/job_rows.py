@@ -59,7 +59,6 @@ def change_job(
 
     Args:
         session: the caller's transaction.
-        job_id: the id of the job.
         where: conditions on the job's row.
         values: the columns to set.
         versioned: whether to increment the job's version, which changes its ETag, and to set

@@ -39,7 +39,6 @@ class BoundedProcess:
     must live as long as the process.
 
     Args:
-        module: the module.
         memory_bytes: the limit on the address space of the process.
         cpu_s: the limit on the processor time for one request.
         timeout_s: the limit on the elapsed time for one request.

@@ -21,7 +21,6 @@ class BucketStore(ArtifactStore):
     """The files of each attempt, as objects ``artifacts/<job_id>/<attempt>/<name>``.
 
     Args:
-        bucket: the bucket.
         staging: the staging folders on this machine.
     """
 

@@ -37,7 +37,6 @@ class StoredFile(ABC):
         """Yield a range of the file's bytes.
 
         Args:
-            wanted: the range.
             from_disk: read no cached pages, which could hide damage on the disk.
 
         Raises:

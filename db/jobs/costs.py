@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.core.amounts import readable
 from db.core.clock import now
 from db.core.errors import SpecRefusedError
 from db.core.states import FINAL
@@ -31,9 +32,9 @@ def cost_of(hourly_price: float | None, held: timedelta) -> float:
 
 def cost_refusal(price: Price, likely_s: float, max_cost: float) -> SpecRefusedError:
     """Return the refusal of a job that will likely take so long that it costs too much."""
-    hours, hourly = likely_s / 3600, price.written(price.hourly)
+    hours, hourly = readable(likely_s / 3600), price.written(price.hourly)
     likely = price.written(price.of(likely_s))
-    reason = f"the job will likely cost up to {likely}, for {hours:,.2f} hours at {hourly} an hour"
+    reason = f"the job will likely cost up to {likely}, for {hours} hours at {hourly} an hour"
     remedy = (
         "Raise max_cost, ask for less (samples, a faster method or preset), or use a cheaper queue."
     )

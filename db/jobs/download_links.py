@@ -15,9 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.access.keys import KeyRepository
+from db.core.access_errors import BadLinkError, ExpiredLinkError
 from db.core.clock import now
 from db.core.digests import digest
-from db.core.errors import BadLinkError, ExpiredLinkError, NoArtifactsError, NotFoundError
+from db.core.errors import NoArtifactsError, NotFoundError
 from db.core.ids import id_pattern
 from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository

@@ -1,7 +1,9 @@
 """Estimates, requested by the API and computed by a process that can run the planner."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -127,11 +129,15 @@ class EstimateRepository:
     def complete(self, estimate_id: str, result: Document) -> None:
         """Store the result, unless the estimate has timed out.
 
-        Jobs with this specification that wait for it fail if it is above their bound of the cost.
+        Jobs with this specification that wait for it fail if it is above their bound of the cost,
+        and know how much memory they will need.
         """
         estimate = self._session.get(Estimate, estimate_id, populate_existing=True)
         if estimate is not None and estimate.finished_at is None:
             self._finish(estimate_id, {"answer": result})
+            ids = [job.id for job in CheckRepository(self._session).unstarted(estimate)]
+            planned = update(Job).values(planned_memory_bytes=needed_memory(result))
+            self._session.execute(planned.where(Job.id.in_(ids)))
             if (seconds := result.get("seconds")) is not None:
                 self._refuse_costly(estimate, seconds["p90"])
 
@@ -192,6 +198,21 @@ class EstimateRepository:
             .values(finished_at=now(), **values)
             .execution_options(synchronize_session=False)
         )
+
+
+def needed_memory(answer: Mapping[str, Any]) -> int | None:
+    """Return the bytes that a plan needs on a worker's device, or else in its main memory."""
+    memory: Mapping[str, int] = answer.get("memory", {})
+    return memory.get("device_bytes") or memory.get("host_bytes")
+
+
+def planned_memory(session: Session, spec_digest: str) -> int | None:
+    """Return what the latest plan of a specification needs; None without one."""
+    planned = select(Estimate.answer).where(
+        Estimate.spec_digest == spec_digest, Estimate.answer.is_not(None)
+    )
+    answer = session.scalar(planned.order_by(Estimate.created_at.desc()).limit(1))
+    return None if answer is None else needed_memory(answer)
 
 
 def _timed_job(metrics: Document, finished_at: datetime) -> TimedJob | None:

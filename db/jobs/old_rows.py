@@ -33,14 +33,15 @@ class OldRowRepository:
             self._session.scalars(deleted.execution_options(synchronize_session=False)).all()
         )
 
-    def jobs_with_details(self, kept: timedelta) -> list[str]:
-        """Return the ids of a batch of jobs that ended longer ago than ``kept``.
+    def jobs_with_details(self, kept: timedelta, after: str = "") -> list[str]:
+        """Return the ids of a batch of jobs that ended longer ago than ``kept``, in order.
 
-        Only jobs that still have events of the kinds `DETAILS` are returned.
+        Only jobs that still have events of the kinds `DETAILS` are returned, and only ids after
+        ``after``: the jobs before need not be looked at again.
         """
         has_details = exists().where(JobEvent.job_id == Job.id, _IS_DETAIL)
-        jobs = select(Job.id).where(*_ended(kept), has_details).limit(JOB_BATCH_SIZE)
-        return list(self._session.scalars(jobs))
+        jobs = select(Job.id).where(*_ended(kept), has_details, Job.id > after)
+        return list(self._session.scalars(jobs.order_by(Job.id).limit(JOB_BATCH_SIZE)))
 
     def delete_details(self, job_ids: Sequence[str], kept: timedelta) -> int:
         """Delete the jobs' events of the kinds `DETAILS`; return how many were deleted.

@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.access.keys import Quotas
+from db.core.access_errors import BudgetExceededError, QuotaExceededError
 from db.core.clock import now
-from db.core.errors import BudgetExceededError, QuotaExceededError
 from db.core.states import FINAL, JobState
 from db.jobs.costs import CostRepository
 from db.jobs.held_time import held_times

@@ -13,6 +13,7 @@ from db.core.states import JobState
 from db.events.job_events import IDS_AT_ONCE
 from db.events.job_rows import get_job, record_event
 from db.files.datasets import DatasetRepository
+from db.jobs.estimates import planned_memory
 from db.jobs.labels import add_labels
 from db.jobs.listing import (
     ALL_JOBS,
@@ -45,6 +46,7 @@ class NewJob:
         price: the price of the queue's workers; None without one.
         max_cost: the cost above which the job stops.
         likely_cost: the cost that it likely stays below; None if not known.
+        min_memory_bytes: the memory that its worker must have; None for any.
         traceparent: the W3C trace context of the request; the spans of all attempts link to it.
     """
 
@@ -62,6 +64,7 @@ class NewJob:
     price: Price | None = None
     max_cost: float | None = None
     likely_cost: float | None = None
+    min_memory_bytes: int | None = None
     traceparent: str | None = None
 
     @property
@@ -94,7 +97,6 @@ class JobRepository:
         """Insert a job as `add` does, but do not check quotas: the caller has checked them.
 
         Args:
-            new: the job.
             sweep: the id of the job's sweep, and the index of the job's point in that sweep.
         """
         DatasetRepository(self._session).require(new.spec)
@@ -102,6 +104,9 @@ class JobRepository:
         result = results.reserve(new.spec.model)
         search = results.reserve_search(new.spec)
         sweep_id, sweep_point = sweep or (None, None)
+        columns = search_columns(
+            new.spec, new.name, new.labels, None if result is None else result.digest
+        )
         job = Job(
             spec=new.spec,
             name=new.name,
@@ -121,12 +126,12 @@ class JobRepository:
             currency=None if new.price is None else new.price.currency,
             max_cost=new.max_cost,
             likely_cost=new.reserved_cost,
+            min_memory_bytes=new.min_memory_bytes,
+            planned_memory_bytes=planned_memory(self._session, columns["spec_digest"]),
             gate=_gate_document(new.gate),
             sweep_id=sweep_id,
             sweep_point=sweep_point,
-            **search_columns(
-                new.spec, new.name, new.labels, None if result is None else result.digest
-            ),
+            **columns,
         )
         self._session.add(job)
         self._session.flush()

@@ -13,7 +13,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from db.core.digests import digest
 from db.spec.inputs.job_results import JOB
-from db.spec.options.masks import propagation_of
+from db.spec.propagation import propagation_of
 from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
 
@@ -58,7 +58,7 @@ def search_columns(
 def _digest(spec: PruneSpec, result_digest: str | None) -> str:
     """Return the digest of a specification; later fields are included only if they are set.
 
-    The propagation is included as the method implies it, which was a value of its own once.
+    The propagation is included as the job implies it, which was a value of its own once.
     """
     written = spec.model_dump(mode="json") | {"propagation": propagation_of(spec).value}
     if result_digest is not None:  # equal results of several jobs are one model

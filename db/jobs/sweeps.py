@@ -54,9 +54,7 @@ class SweepRepository:
                 jobs.
             SpecRefusedError: a specification names an uploaded dataset that does not exist.
         """
-        new = [replace(common, spec=one.spec, likely_cost=one.likely_cost) for one in points]
-        reserved = sum(job.reserved_cost or 0.0 for job in new)
-        QuotaRepository(self._session).check_jobs(common.created_by, len(points), reserved)
+        new = self.check_quotas(points, common)
         sweep = Sweep(
             name=common.name,
             labels=dict(common.labels),
@@ -69,6 +67,17 @@ class SweepRepository:
         for index, job in enumerate(new):
             jobs.add_reserved(job, sweep=(sweep.id, index))
         return sweep
+
+    def check_quotas(self, points: Sequence[Point], common: NewJob) -> list[NewJob]:
+        """Return the jobs of a sweep, which ``common.created_by`` may submit.
+
+        Raises:
+            QuotaExceededError: the quotas of that key do not allow all of the jobs.
+        """
+        new = [replace(common, spec=one.spec, likely_cost=one.likely_cost) for one in points]
+        reserved = sum(job.reserved_cost or 0.0 for job in new)
+        QuotaRepository(self._session).check_jobs(common.created_by, len(new), reserved)
+        return new
 
     def get(self, sweep_id: str) -> Sweep:
         """Return the sweep.

@@ -46,13 +46,15 @@ class Use:
 class PeriodUse:
     """The use of a period: in all, by method, by the key that submitted the jobs, and by label.
 
-    Keys are ids, or None for jobs without one; labels are pairs of name and value.
+    Keys are ids, or None for jobs without one; labels are pairs of name and value. The currencies
+    are those of the prices of jobs that still exist.
     """
 
     total: Use = field(default_factory=Use)
     methods: dict[str, Use] = field(default_factory=lambda: defaultdict(Use))
     keys: dict[str | None, Use] = field(default_factory=lambda: defaultdict(Use))
     labels: dict[tuple[str, str], Use] = field(default_factory=lambda: defaultdict(Use))
+    currencies: set[str] = field(default_factory=set)
 
 
 def use_of(session: Session, since: datetime, until: datetime) -> PeriodUse:
@@ -69,6 +71,7 @@ def use_of(session: Session, since: datetime, until: datetime) -> PeriodUse:
         time = held.get(job.id, timedelta(0))
         if not ended and not time:
             continue
+        use.currencies.update({job.currency} - {None, ""})
         labels = (use.labels[name, str(value)] for name, value in job.labels.items())
         for one in (use.total, use.methods[job.method], use.keys[job.created_by], *labels):
             one.add(job.status if ended else None, time, job.hourly_price)
@@ -86,5 +89,5 @@ def _add_past(use: PeriodUse, times: list[tuple[PastAttempt, timedelta]]) -> Non
 
 _COLUMNS = (
     *(Job.id, Job.method, Job.created_by, Job.labels, Job.status, Job.finished_at),
-    Job.hourly_price,
+    *(Job.hourly_price, Job.currency),
 )

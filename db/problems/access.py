@@ -1,6 +1,6 @@
 """Problem kinds for authentication, scopes, links, request rates, quotas and secrets."""
 
-from db.core.errors import (
+from db.core.access_errors import (
     ApiKeyNotFoundError,
     ApiKeyRevokedError,
     BudgetExceededError,

@@ -27,8 +27,8 @@ DEADLINE_PASSED = GROUP.add(
     504,
     "The deadline has passed",
     "The job had not ended by its deadline, or a request gave a deadline in the past.",
-    "POST to its /retry, which drops the deadline and continues after the last finished block, or "
-    "to its /rerun with a later one.",
+    "Retry the job, which drops the deadline and continues after the last finished block, or rerun "
+    "it with a later one.",
 )
 COST_EXCEEDED = GROUP.add(
     "cost_exceeded",
@@ -36,8 +36,7 @@ COST_EXCEEDED = GROUP.add(
     "The job costs more than it may",
     "The job has cost more than its max_cost, or a request gave a max_cost below the job's likely "
     "cost.",
-    "PATCH max_cost of the job, then POST to its /retry, which continues after the last finished "
-    "block.",
+    "Raise the job's max_cost, then retry it, which continues after the last finished block.",
 )
 
 # Options.

@@ -16,6 +16,7 @@ from db.scheduling.fair_shares import record_claim
 from db.scheduling.pending_checks import awaits_check
 from db.scheduling.sweep_concurrency import is_runnable, lock_sweep
 from db.scheduling.transient_retries import is_due
+from db.scheduling.worker_memory import has_memory_for_job
 from db.scheduling.workers import is_draining
 from db.tables.jobs import Job, Worker
 
@@ -38,8 +39,8 @@ class ClaimRepository:
 
         Return None if the worker may not start the job now: for example because another worker
         holds it, because it is paused or has ended, because its retry delay is not over, because
-        the planner has not checked it yet, or because its sweep already runs the maximum number of
-        jobs.
+        the planner has not checked it yet, because its sweep already runs the maximum number of
+        jobs, or because the worker has too little memory for it.
 
         Args:
             job_id: the id of the job to claim.
@@ -67,6 +68,7 @@ def _claim(lease: timedelta, sweep_id: str | None, queues: tuple[str, ...]) -> J
         or_(Job.status == JobState.queued, was_lost & or_(starved(), strikes() < MAX_CRASHES)),
         ~is_draining(worker_id),
         Job.queue.in_([literal(queue) for queue in queues]) if queues else true(),
+        has_memory_for_job(worker_id),
         is_runnable(sweep_id) if sweep_id is not None else is_due() & ~awaits_check(),
         values=IDLE
         | entering(JobState.running)

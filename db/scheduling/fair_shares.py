@@ -53,17 +53,21 @@ _LATEST = select(func.coalesce(func.max(_TURNS.c.turn), 0) + 1).scalar_subquery(
 _RECORD_CLAIM = update(_TURNS).where(_THIS).values(turn=_LATEST)
 
 
-def claim_order(session: Session, waiting: Conditions) -> Iterator[tuple[Conditions, Values]]:
+def claim_order(
+    session: Session, waiting: Conditions, given: Values
+) -> Iterator[tuple[Conditions, Values]]:
     """Yield conditions and the values of their parameters, in the order in which to try them.
+
+    ``given`` has the values of the parameters of ``waiting``.
 
     Each yield selects the waiting jobs of one priority and one key, except the last one for each
     priority: this one selects the jobs of all keys. They are ordered by descending priority, then
     by the claim order of the keys.
     """
     peers = _peers(waiting)
-    priority = session.scalar(_highest_priority(waiting))
+    priority = session.scalar(_highest_priority(waiting), given)
     while priority is not None:
-        values = {"priority": priority}
+        values = given | {"priority": priority}
         for key in sorted(_keys(session, peers, values, 0), key=lambda row: row.rank):
             yield _of_key(peers, key.created_by), values | {"own_key": key.created_by}
         yield peers, values  # jobs that an older version has queued may have a key without a row

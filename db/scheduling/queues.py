@@ -15,6 +15,7 @@ from db.scheduling.fair_shares import Conditions, claim_order, count_ahead
 from db.scheduling.pending_checks import awaits_check
 from db.scheduling.sweep_concurrency import is_runnable
 from db.scheduling.transient_retries import is_due
+from db.scheduling.worker_memory import has_memory_for_job
 from db.tables.jobs import Job
 
 MAX_POSITION = 1000
@@ -46,19 +47,24 @@ class QueueRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def next_job(self, queues: Sequence[str]) -> str | None:
+    def next_job(self, queues: Sequence[str], worker_id: str | None = None) -> str | None:
         """Return the id of the job to claim next: by priority, then by fair shares, then by age.
 
-        The row stays locked until the transaction ends, so that two workers get different jobs.
+        A job for which the worker has too little memory is left to others. The row stays locked
+        until the transaction ends, so that two workers get different jobs.
         """
-        for own, values in claim_order(self._session, _waiting(tuple(queues))):
+        given = {"claimed_on": worker_id}
+        for own, values in claim_order(self._session, _waiting(tuple(queues)), given):
             if (job_id := self._session.scalar(_oldest(own), values)) is not None:
                 return job_id
         return None
 
-    def has_runnable(self, queues: Sequence[str], job_id: str | None = None) -> bool:
-        """Return whether any job of these queues may start now, or the job has lost its worker."""
-        return bool(self._session.scalar(_has_runnable(tuple(queues)), {"job": job_id}))
+    def has_runnable(
+        self, queues: Sequence[str], job_id: str | None = None, worker_id: str | None = None
+    ) -> bool:
+        """Return whether the worker may start any job of these queues now, or the job was lost."""
+        values = {"job": job_id, "claimed_on": worker_id}
+        return bool(self._session.scalar(_has_runnable(tuple(queues)), values))
 
     def runnable_counts(self) -> dict[str, int]:
         """Return the number of jobs that may start now, by queue."""
@@ -117,9 +123,10 @@ _QUEUE_OF = select(Job.queue).where(_THIS, ~awaits_check())
 
 @lru_cache(maxsize=64)
 def _waiting(queues: tuple[str, ...]) -> Conditions:
-    """Return the conditions for a job of these queues that may start now."""
+    """Return the conditions for a job of these queues that a worker may start now."""
     served = Job.queue.in_([literal(queue) for queue in queues])
-    return Job.status == JobState.queued, served, is_runnable()
+    has_memory = has_memory_for_job(bindparam("claimed_on"))
+    return Job.status == JobState.queued, served, is_runnable(), has_memory
 
 
 @lru_cache(maxsize=64)

@@ -17,6 +17,7 @@ from db.problems.failures import WORKER_LOST
 from db.problems.specification import DEADLINE_PASSED
 from db.scheduling.crashes import MAX_CRASHES, lost, starved, strikes
 from db.scheduling.sweep_concurrency import is_runnable
+from db.scheduling.worker_memory import has_idle_worker
 from db.tables.jobs import Job
 
 PUSH_AGAIN_AFTER = timedelta(seconds=30)
@@ -54,6 +55,10 @@ class RecoveryRepository:
         """
         if ids:
             self._session.execute(_MARK_PUSHED, {"ids": list(ids)})
+
+    def push_again(self, job_id: str) -> None:
+        """Send another message for a waiting job soon, if a worker with enough memory is idle."""
+        self._session.execute(_PUSH_AGAIN, {"job": job_id})
 
     def no_longer_retryable(self, ids: Iterable[str], kept: timedelta) -> set[str]:
         """Return those of the ids whose jobs can no longer be retried.
@@ -153,6 +158,11 @@ class RecoveryRepository:
 
 
 _JOBS = cast("Table", Job.__table__)
+_PUSH_AGAIN = (
+    update(_JOBS)
+    .where(_JOBS.c.id == bindparam("job"), is_in(JobState.queued), has_idle_worker())
+    .values(pushed_at=None)
+)
 _MARK_PUSHED = (
     update(_JOBS)
     .where(_JOBS.c.id.in_(bindparam("ids", expanding=True)), is_in(JobState.queued))

@@ -135,13 +135,10 @@ class WorkerRepository:
         self._session.execute(_DELETE_LOST)
 
     def _found(self, *where: ColumnElement[bool]) -> list[WorkerStatus]:
-        # A heartbeat in the future was written before the clock was set back.
-        recent = Worker.heartbeat_at.between(now(-LOST_AFTER), now(LOST_AFTER))
-        is_alive = recent.label("is_alive")
         held = (Job.id == Worker.job_id) & Job.status.in_(HELD)
         # Release 0.1.0 does not renew the lease of a job that is to stop.
         leased_at = case((Job.status == JobState.running, Job.leased_at))
-        query = select(Worker, is_alive, now(), Job.id, leased_at)
+        query = select(Worker, is_alive().label("is_alive"), now(), Job.id, leased_at)
         query = query.outerjoin(Job, held).where(*where)
         rows = self._session.execute(
             query.order_by(Worker.name, Worker.id), execution_options={"populate_existing": True}
@@ -168,6 +165,14 @@ _DELETE_LOST = delete(_WORKERS).where(_WORKERS.c.heartbeat_at < now(-DELETED_AFT
 def _silence(worker: Worker, leased_at: datetime | None, moment: datetime) -> timedelta:
     oldest = worker.heartbeat_at if leased_at is None else min(worker.heartbeat_at, leased_at)
     return max(moment - oldest, timedelta(0))
+
+
+def is_alive(worker: type[Worker] = Worker) -> ColumnElement[bool]:
+    """Return SQL for whether a worker's last heartbeat is recent.
+
+    A heartbeat in the future was written before the clock was set back.
+    """
+    return worker.heartbeat_at.between(now(-LOST_AFTER), now(LOST_AFTER))
 
 
 def is_draining(worker_id: BindParameter[str | None]) -> ColumnElement[bool]:

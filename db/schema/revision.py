@@ -1,11 +1,13 @@
 """The migration that a database is at, and the migrations in this version of the code."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, make_url, text
 
-from db.core.session import open_sessions
+from db.core.session import open_sessions, sqlite_file
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 """Alembic's folder; each file in its ``versions`` begins with the id of its migration."""
@@ -23,12 +25,8 @@ class SchemaState(Enum):
 
 def current_revision(url: str) -> str | None:
     """Return the id of the migration that a database is at, or None if it has no tables."""
-    engine = open_sessions(url).kw["bind"]
-    try:
-        with engine.connect() as connection:
-            return revision_of(connection)
-    finally:
-        engine.dispose()
+    with _connected(url) as connection:
+        return revision_of(connection)
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -37,6 +35,24 @@ def revision_of(connection: Connection) -> str | None:
         return None
     revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return revision
+
+
+def encoding_of(url: str) -> str | None:
+    """Return the name of the encoding of a PostgreSQL database; None for SQLite."""
+    if sqlite_file(url) is not None:
+        return None
+    with _connected(url) as connection:
+        return str(connection.execute(text("SHOW server_encoding")).scalar_one())
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    engine = open_sessions(url).kw["bind"]
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def known_revisions() -> list[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from db.core.amounts import readable
+
 ANY_QUEUE = "default"
 """The name that stands for all queues without a price of their own."""
 
@@ -24,8 +26,8 @@ class Price:
         return self.hourly * seconds / 3600
 
     def written(self, amount: float) -> str:
-        """Return an amount with two decimals and the currency."""
-        return f"{amount:,.2f} {self.currency}"
+        """Return an amount and the currency."""
+        return f"{readable(amount)} {self.currency}"
 
 
 @dataclass(frozen=True)

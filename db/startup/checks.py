@@ -22,6 +22,7 @@ from db.core.session import sqlite_file
 from db.schema.revision import (
     SchemaState,
     current_revision,
+    encoding_of,
     hide_password,
     known_revisions,
     schema_state,
@@ -151,10 +152,13 @@ def database(
         if needs_tables:
             return Finding("database", "wrong", f"{name}: no such file. {MIGRATE}")
         return _writable(file.parent, name, "database", "the first start creates it")
-    revision = _retry(lambda: current_revision(url), 0 if file else timeout_s)
-    if isinstance(revision, Exception):
-        why = f"cannot be reached ({_first_line(revision)}). Start it, or correct the setting."
+    read = _retry(lambda: (encoding_of(url), current_revision(url)), 0 if file else timeout_s)
+    if isinstance(read, Exception):
+        why = f"cannot be reached ({_first_line(read)}). Start it, or correct the setting."
         return Finding("database", "wrong", f"{name} {why}")
+    encoding, revision = read
+    if encoding not in (None, "UTF8"):
+        return Finding("database", "wrong", f"{name} {ENCODING.format(encoding)}")
     state = schema_state(revision)
     if state is SchemaState.newer:
         return Finding("database", "wrong", f"{name} {NEWER.format(revision)}")
@@ -203,6 +207,10 @@ def broker(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Finding:
 
 PRIVATE = "It holds secrets: name a folder that this user owns, such as a subfolder."
 MIGRATE = "Run `zpruner part migrate` first, with the same settings."
+ENCODING = (
+    "has the encoding {}, which cannot hold every text. Create a database with "
+    "ENCODING 'UTF8' TEMPLATE template0."
+)
 NEWER = (
     "is at migration {}, which belongs to a newer version of Z-Pruner. Start that version, or "
     "restore the backup from before the upgrade (docs/upgrades.md)."

@@ -4,7 +4,7 @@ import os
 
 from cryptography.fernet import Fernet, MultiFernet
 
-from db.core.errors import EncryptionKeyError
+from db.core.access_errors import EncryptionKeyError
 from db.core.fsync import sync_folder
 from db.problems.access import ENCRYPTION_KEY
 from db.startup.checks import Finding

@@ -55,6 +55,8 @@ class Job(Base):
             advances further than before, and by a client's retry.
         not_before: the earliest time for the first attempt, as the request asks for, or for the
             next automatic retry.
+        min_memory_bytes: the memory that the job's worker must have; None for any.
+        planned_memory_bytes: the memory that its plan needs on a worker; None if it has no plan.
         error: why the job failed, or while it waits for a retry, why its last attempt did.
         leased_at: the time when a worker last obtained or renewed the lease.
         reduction, perplexity, perplexity_ratio, accuracy, speed, weights_bytes, seconds,
@@ -144,6 +146,8 @@ class Job(Base):
     currency: Mapped[str | None] = mapped_column(String(16))
     max_cost: Mapped[float | None] = mapped_column(Double)
     likely_cost: Mapped[float | None] = mapped_column(Double)
+    min_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    planned_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     error: Mapped[Document | None]
     warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
     version: Mapped[int] = mapped_column(default=1)

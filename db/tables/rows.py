@@ -15,7 +15,6 @@ class Rows(Generic[Row]):
     """The rows of one table.
 
     Attributes:
-        table: the table.
         error: the error if a row does not exist.
     """
 

@@ -23,11 +23,11 @@ FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_conn
 
 
 @contextmanager
-def running_postgres() -> Iterator[Path]:
+def running_postgres(settings: Iterable[str] = FAST) -> Iterator[Path]:
     """Start a server; yield the folder of its socket, which is all its address."""
     folder = Path(tempfile.mkdtemp(prefix="zpg-"))  # short: a socket's path holds 107 bytes
     try:
-        with _server(_programs(folder), folder) as server:
+        with _server(_programs(folder), folder, settings) as server:
             _wait(server, folder)
             yield folder
     finally:
@@ -64,13 +64,15 @@ def _programs(folder: Path) -> Path:
 
 
 @contextmanager
-def _server(programs: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _server(
+    programs: Path, folder: Path, given: Iterable[str]
+) -> Iterator[subprocess.Popen[bytes]]:
     data = folder / "data"
     initdb = [programs / "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
     subprocess.run(
         _child([*initdb, "--username=postgres", data]), check=True, stdout=subprocess.DEVNULL
     )
-    settings = [part for one in FAST for part in ("-c", one)]
+    settings = [part for one in given for part in ("-c", one)]
     arguments = [programs / "postgres", "-D", data, "-k", folder, "-h", "", *settings]
     with (
         (folder / "log").open("wb") as log,

@@ -8,12 +8,8 @@ from sqlalchemy.orm import Session
 
 from api.services.service import Service
 from api.submission.submit import enqueue
-from db.core.errors import (
-    IllegalTransitionError,
-    JobNotFoundError,
-    QuotaExceededError,
-    ResultInUseError,
-)
+from db.core.access_errors import QuotaExceededError
+from db.core.errors import IllegalTransitionError, JobNotFoundError, ResultInUseError
 from db.core.states import JobState
 from db.jobs.commands import JobCommands
 from db.jobs.quotas import QuotaRepository

@@ -16,8 +16,9 @@ import db.scheduling.leases
 import db.scheduling.recovery
 import db.webhooks.fanout
 import worker.control.relay
+from db.core.access_errors import QuotaExceededError
 from db.core.clock import now
-from db.core.errors import LeaseLostError, QuotaExceededError
+from db.core.errors import LeaseLostError
 from db.core.states import HELD, JobState
 from db.events.event_order import EventOrder
 from db.events.job_rows import change_job, record_event

@@ -73,7 +73,8 @@ class Attempt:
         """
         for _ in range(MAX_CLAIMS):
             with sessions.begin() as session:
-                urgent = QueueRepository(session).next_job(queues) if queues else None
+                queue = QueueRepository(session)
+                urgent = queue.next_job(queues, worker_id) if queues else None
                 claims = ClaimRepository(session, lease=lease)
                 job = claims.claim(urgent or job_id, worker, worker_id=worker_id, queues=queues)
                 if job is not None and worker_id is not None:

@@ -21,22 +21,16 @@ from db.files.stores import open_uploads
 from db.problems.service import DISK_FULL
 from db.scheduling.recovery import RecoveryRepository
 from db.spec.datasets.upload_store import UploadStore
-from db.spec.prune_spec import PruneSpec, untimed
+from db.spec.prune_spec import PruneSpec
 from db.startup.lease_holders import lease_holder
 from db.startup.tracing import attempt_span, flush
 from worker.attempts.attempt import Attempt
 from worker.attempts.engine import answer
-from worker.attempts.lease_watchdog import (
-    AttemptStopped,
-    LeaseWatchdog,
-    StopReason,
-    stop_reason_for,
-)
+from worker.attempts.lease_watchdog import AttemptStopped, LeaseWatchdog, StopReason
 from worker.attempts.log_handler import JobLogHandler
-from worker.attempts.progress_log import log_progress
+from worker.attempts.progress_record import ProgressRecord
 from worker.attempts.staging_saver import StagingSaver, logged_bucket_errors
 from worker.attempts.trial import open_trial
-from worker.jobs.eta import EtaEstimator
 from worker.jobs.problems import TRANSIENT_CODES, problem_of, time_limit_problem
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
@@ -173,44 +167,15 @@ class Runner:
         """Run the work, record its progress, and return its result.
 
         Args:
-            attempt: the attempt.
-            watchdog: its watchdog.
             staged: its staging folder.
             started_from: the model, if it is the result of another job.
 
         Raises:
             AttemptStopped: the attempt must end before its work is finished.
         """
-        previous_phase: Phase | None = None
-        estimator = EtaEstimator(is_measured=bool(untimed(attempt.spec)))
         saver = StagingSaver(self._store, staged, attempt.job_id, watchdog.check_continues)
-
-        def record(progress: JobProgress) -> None:
-            nonlocal previous_phase
-            if not attempt.answers_trial:
-                saver.save(progress)  # first: a reported block can be resumed from on any machine
-            is_new = progress.phase is not previous_phase or progress.has_finished_work
-            if not is_new and not estimator.is_due(progress):
-                watchdog.check()
-                return
-            log_progress(progress, previous_phase)
-            previous_phase = progress.phase
-            status = attempt.record(progress, estimator.update(progress))
-            if (reason := stop_reason_for(status)) is not None:
-                raise AttemptStopped(reason)
-            attempt.check_cost()
-            watchdog.check()
-
-        resources = replace(
-            self._settings.resources,
-            result=started_from,
-            digests=attempt.dataset_digests(),
-            job_id=attempt.job_id,
-            gate=attempt.gate,
-            model_secret=partial(attempt.model_secret, self._settings),
-            search_start=find_start(self._sessions, self._store, attempt.spec),
-        )
-        steps = self._steps(attempt, staged, resources)
+        record = ProgressRecord(attempt, watchdog, saver)
+        steps = self._steps(attempt, staged, self._resources(attempt, started_from))
         with (
             ComputeThread(self._settings.worker_nice) as thread,
             closing(thread.iterate(steps)) as computed,
@@ -219,9 +184,20 @@ class Runner:
             def give_way(progress: JobProgress) -> None:
                 if progress.phase not in STARTING:
                     thread.lower_priority()
-                record(progress)
+                record.add(progress)
 
             return run_to_end(computed, give_way)
+
+    def _resources(self, attempt: Attempt, started_from: PlacedResult | None) -> Resources:
+        return replace(
+            self._settings.resources,
+            result=started_from,
+            digests=attempt.dataset_digests(),
+            job_id=attempt.job_id,
+            gate=attempt.gate,
+            model_secret=partial(attempt.model_secret, self._settings),
+            search_start=find_start(self._sessions, self._store, attempt.spec),
+        )
 
     def _steps(
         self, attempt: Attempt, staged: Path, resources: Resources

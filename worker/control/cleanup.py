@@ -1,6 +1,8 @@
 """Deletion of rows and files that are no longer needed."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
@@ -50,28 +52,33 @@ def delete_old_events(sessions: Sessions, *, events_s: float, audit_s: float) ->
         audit_s: seconds after which an audit entry is deleted; 0 keeps all entries.
     """
     count = 0
-    for delete_batch, age_s in ((_delete_events, events_s), (_delete_audit, audit_s)):
-        for _ in range(MAX_BATCHES if age_s else 0):
-            deleted = delete_batch(sessions, timedelta(seconds=age_s))
-            if not deleted:
-                break
-            count += deleted
+    for delete_batches, age_s in ((_delete_events, events_s), (_delete_audit, audit_s)):
+        if age_s:
+            count += sum(islice(delete_batches(sessions, timedelta(seconds=age_s)), MAX_BATCHES))
     return count
 
 
-def _delete_events(sessions: Sessions, age: timedelta) -> int:
-    """Delete the old events of a batch of jobs; the slow search for jobs takes no write lock."""
-    with sessions() as session:
-        job_ids = OldRowRepository(session).jobs_with_details(age)
-    if not job_ids:
-        return 0
-    with sessions.begin() as session:
-        return OldRowRepository(session).delete_details(job_ids, age)
+def _delete_events(sessions: Sessions, age: timedelta) -> Iterator[int]:
+    """Delete the old events of the jobs, in batches; the slow search for jobs takes no lock."""
+    last = ""
+    while True:
+        with sessions() as session:
+            job_ids = OldRowRepository(session).jobs_with_details(age, last)
+        if not job_ids:
+            return
+        last = job_ids[-1]
+        with sessions.begin() as session:
+            deleted = OldRowRepository(session).delete_details(job_ids, age)
+        yield deleted  # after the commit
 
 
-def _delete_audit(sessions: Sessions, age: timedelta) -> int:
-    with sessions.begin() as session:
-        return OldRowRepository(session).delete_audit_entries(age)
+def _delete_audit(sessions: Sessions, age: timedelta) -> Iterator[int]:
+    while True:
+        with sessions.begin() as session:
+            deleted = OldRowRepository(session).delete_audit_entries(age)
+        if not deleted:
+            return
+        yield deleted
 
 
 def delete_old_deliveries(sessions: Sessions) -> int:

@@ -35,7 +35,18 @@ def relay(sessions: Sessions, publish: Publish, message_count: Callable[[str], i
     return published
 
 
-def has_work(sessions: Sessions, job_id: str, queues: Sequence[str]) -> bool:
-    """Whether the job has lost its worker, or any job in these queues can be run."""
+def has_work(
+    sessions: Sessions, job_id: str, queues: Sequence[str], worker_id: str | None = None
+) -> bool:
+    """Whether the job has lost its worker, or the worker can run any job in these queues.
+
+    If the worker of this id cannot, because it has too little memory, the job soon gets another
+    message, which another worker may receive.
+    """
     with sessions() as session:
-        return QueueRepository(session).has_runnable(queues, job_id)
+        if QueueRepository(session).has_runnable(queues, job_id, worker_id):
+            return True
+    if worker_id is not None:
+        with sessions.begin() as session:
+            RecoveryRepository(session).push_again(job_id)
+    return False

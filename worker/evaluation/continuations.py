@@ -60,7 +60,6 @@ def likelihoods(
     which a causal model does not see.
 
     Args:
-        meta_model: the model.
         continuations: what is scored.
         limit: the largest number of tokens in a row; the first tokens of a longer one are cut off.
         spill: an empty folder for the hidden states.

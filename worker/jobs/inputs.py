@@ -12,9 +12,9 @@ from db.core.states import Phase
 from db.spec.checkpoint_headers import weight_files
 from db.spec.datasets.upload_store import UPLOADED
 from db.spec.inputs.bucket_references import S3File
+from db.spec.inputs.input_name import LOCAL
 from db.spec.inputs.job_results import JOB
 from db.spec.inputs.references import (
-    LOCAL,
     DatasetReference,
     LocalPath,
     ModelReference,

@@ -5,7 +5,8 @@ import errno
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from db.buckets.errors import BucketError
-from db.core.errors import EncryptionKeyError, SpecRefusedError
+from db.core.access_errors import EncryptionKeyError
+from db.core.errors import SpecRefusedError
 from db.core.escaping import escape_surrogates, quoted
 from db.core.problem import FieldProblem, Problem
 from db.problems import failures as kinds

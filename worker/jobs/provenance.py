@@ -33,7 +33,6 @@ class Run:
     """The run that a statement describes.
 
     Attributes:
-        job: the job.
         inputs: the job's inputs, as they were when the run started.
         setting: the setting of the sweep.
         report: all measurements, as in ``report.json``.

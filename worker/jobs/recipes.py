@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from db.core.errors import SpecRefusedError
 from db.problems.failures import RATIO
-from db.spec.options.masks import Propagation, propagation_of
+from db.spec.options.masks import Propagation
+from db.spec.propagation import propagation_of
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.allocations import AllocationName, SpreadAllocation
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName

@@ -17,7 +17,6 @@ class RecoveredModel:
 
     Attributes:
         recovery: the recovery that trained the model.
-        result: the result of the recovery.
         zeros: how many weights are zero in the model's pruned matrices.
     """
 

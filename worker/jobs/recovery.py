@@ -37,7 +37,6 @@ class JobRecovery:
     """A recovery for which there is enough memory and disk space.
 
     Attributes:
-        job: the job.
         settings: how the model is trained.
         windows: the windows for training, and the held-out ones.
         out: the folder of the result; the sweep writes into a folder inside it.
@@ -132,6 +131,7 @@ class JobRecovery:
             job.speed,
             None if job.is_rewritten else WeightMeasure.of(job),
             windows.sources,
+            job.resources.baselines,
         )
         if len(job.devices) > 1:  # only the processes know the step they resume from
             return launch(task.run, job.devices), None
@@ -143,7 +143,6 @@ def planned_recovery(job: OpenedJob, out: Path) -> JobRecovery | None:
     """Plan the recovery of a job; return None if the job has none.
 
     Args:
-        job: the job.
         out: the folder of the result, empty or with the files of an earlier run.
 
     Raises:

@@ -35,6 +35,7 @@ class RecoveryTask:
         speed: the machine's speed, if it is known.
         measure: measures each shard while its tensors are in memory; None to measure nothing.
         sources: the number of the text that each held-out window is from.
+        known: the folder of what is known of dense models; None to read and store nothing.
     """
 
     dense: Path
@@ -52,6 +53,7 @@ class RecoveryTask:
     speed: Speed | None
     measure: Measure | None
     sources: tuple[int, ...]
+    known: Path | None
 
     def open(self, ranks: Ranks, device: torch.device) -> ModelRecovery:
         """Prepare the recovery, or resume one from its files."""
@@ -71,6 +73,7 @@ class RecoveryTask:
             speed=self.speed,
             measure=self.measure,
             sources=self.sources,
+            known=self.known,
         )
 
     def run(

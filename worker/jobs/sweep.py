@@ -89,7 +89,6 @@ def start_sweep(
     """Prepare the sweep of a job; the sweep resumes an earlier one whose files are in ``out``.
 
     Args:
-        job: the job.
         out: an existing folder for the shards.
         dense_losses: the dense model's loss on each evaluation window; None if not known.
         source: the folder of the weights to prune, if they are not those of the dense model.

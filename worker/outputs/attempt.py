@@ -34,7 +34,6 @@ class OutputAttempt:
     """An attempt to send a claimed output; as a context manager, it renews the lease.
 
     Attributes:
-        output: the claimed output.
         progress: what was sent; reading a file that was opened with `open` updates it.
         is_lost: whether another process sends the output, or it was cancelled or deleted.
     """

@@ -4,12 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from db.buckets.errors import BucketError
-from db.core.errors import (
-    ArtifactDamagedError,
-    ArtifactDeletedError,
-    EncryptionKeyError,
-    SpecRefusedError,
-)
+from db.core.access_errors import EncryptionKeyError
+from db.core.errors import ArtifactDamagedError, ArtifactDeletedError, SpecRefusedError
 from db.core.escaping import escape_surrogates
 from db.core.problem import Problem
 from db.core.redaction import redact

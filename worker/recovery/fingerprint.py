@@ -1,5 +1,6 @@
 """The fingerprint of a recovery: everything that determines the bytes of its result."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,16 @@ from worker.pruning.sweep.fingerprint import (
     plain_values,
 )
 from worker.recovery.settings import Recovery
+
+_OF_RECOVERY = {"pruned", "recovery", "pattern", "windows", "seed", "ranks"}
+
+
+def predictions_basis(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of a recovery's fingerprint that the dense model's predictions depend on.
+
+    The windows and the temperature are not among them.
+    """
+    return {name: part for name, part in given.items() if name not in _OF_RECOVERY}
 
 
 def recovery_fingerprint(

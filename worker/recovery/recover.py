@@ -24,7 +24,7 @@ from worker.pruning.model.shards import Measure
 from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.sweep.output import ModelOutput
 from worker.recovery.evaluation import evaluation_losses
-from worker.recovery.fingerprint import recovery_fingerprint
+from worker.recovery.fingerprint import predictions_basis, recovery_fingerprint
 from worker.recovery.forward_stream import open_block_inputs
 from worker.recovery.head import DistillationHead, Head
 from worker.recovery.kinds.mask_change import MaskChange
@@ -70,6 +70,7 @@ class ModelRecovery:
         speed: Speed | None = None,
         measure: Measure | None = None,
         sources: tuple[int, ...] = (),
+        known: Path | None = None,
     ) -> None:
         """Prepare the recovery, or resume an earlier run of it in ``out``.
 
@@ -94,6 +95,8 @@ class ModelRecovery:
             measure: measures each shard while its tensors are in memory; None to measure nothing.
             sources: the number of the text that each held-out window is from, if there are several;
                 the best state is then that of which the worst text is best.
+            known: the folder of what is known of dense models, such as their predictions; None to
+                read and store nothing.
 
         Raises:
             PruningError: the models, the pattern, the windows or the available memory do not allow
@@ -123,7 +126,12 @@ class ModelRecovery:
         self.plan = self.plan.with_setting(values)
         self._resumed_from = self._log.state.step if self._log.state else None
         self._teacher = Teacher(
-            self._log.folder, self._windows.ids, recovery.temperature, dense.device
+            self._log.folder,
+            self._windows.ids,
+            recovery.temperature,
+            dense.device,
+            known,
+            predictions_basis(given),
         )
         self._output = ModelOutput(pruned, out, self._log.folder, measure)
 

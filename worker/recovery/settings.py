@@ -42,12 +42,12 @@ class Recovery:
     """
 
     kind: Kind
-    tokens: int = 262_144
-    learning_rate: float | None = None
-    kl: float = 0.67
-    temperature: float = 2.0
-    rounds: bool = False
-    skip: int = 0
+    tokens: int
+    learning_rate: float | None
+    kl: float
+    temperature: float
+    rounds: bool
+    skip: int
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

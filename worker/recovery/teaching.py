@@ -1,6 +1,7 @@
 """The first stage of a recovery: running the training text through the dense model."""
 
 from collections.abc import Generator
+from functools import partial
 from time import perf_counter
 
 from worker.pruning.distributed.ranks import Ranks
@@ -15,6 +16,8 @@ def teach(
 ) -> Generator[RecoveryProgress, None, None]:
     """Compute the dense model's predictions that the log lacks, one chunk per rank at a time.
 
+    Those that an earlier job has stored are read.
+
     Args:
         teacher: computes the predictions, and writes them into one file per chunk.
         dense: the dense model.
@@ -25,6 +28,9 @@ def teach(
         The progress after each block.
     """
     blocks, started, computed = len(dense.blocks), perf_counter(), 0
+    for chunk in range(teacher.chunks):
+        if not log.has_chunk(chunk) and ranks.run_on_main(partial(teacher.restore, chunk)):
+            log.record_chunk(chunk, teacher.file(chunk))
     unknown = [chunk for chunk in range(teacher.chunks) if not log.has_chunk(chunk)]
     done = teacher.tokens(range(teacher.chunks)) - teacher.tokens(unknown)
     for first in range(0, len(unknown), ranks.size):

@@ -12,7 +12,7 @@ from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.stored_file import StoredFile
 from db.jobs.result_models import ResultModel, ResultModelRepository, gone
-from db.spec.inputs.references import LOCAL
+from db.spec.inputs.input_name import LOCAL
 from db.spec.prune_spec import PruneSpec
 from db.tables.artifacts import Artifact
 from worker.sources.buckets.models import write_header

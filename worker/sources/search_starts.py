@@ -8,8 +8,8 @@ from db.core.errors import ArtifactNotFoundError, SpecRefusedError
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.jobs.result_models import SEARCH, ResultModelRepository, gone
+from db.spec.inputs.input_name import LOCAL
 from db.spec.inputs.job_results import JOB, PROBABILITIES
-from db.spec.inputs.references import LOCAL
 from db.spec.prune_spec import PruneSpec
 
 
@@ -19,7 +19,6 @@ class SearchStart:
 
     Attributes:
         name: its name, without the path of a local folder.
-        content: its bytes.
     """
 
     name: str

@@ -46,7 +46,6 @@ def windows_of_text(
     """Return pieces ``[windows, seq_len]`` of an encoded text as `Windows`.
 
     Args:
-        reference: the dataset.
         text: the part of the dataset that was encoded.
         ids: the token ids of the pieces.
         stride: number of tokens from the start of a piece to the start of the next; None if the

@@ -12,7 +12,15 @@ USUAL = frozenset({*_SHOWN["usual"], "gate_max"})
 GROUPS: dict[str, list[str]] = _SHOWN["groups"]
 GROUPS[_JOB] += [
     *("gate_max", "gate_min", "gate_confidence", "name", "label", "queue"),
-    *("priority", "not_before", "deadline", "max_cost", "idempotency_key", "reuse"),
+    *(
+        "priority",
+        "not_before",
+        "deadline",
+        "max_cost",
+        "min_memory_gb",
+        "idempotency_key",
+        "reuse",
+    ),
 ]
 """The fields of a job in each group; the members of a field are in the group of the field."""
 

@@ -26,6 +26,11 @@ SUBMISSION = (
         "Refused if it will likely cost more, and stopped after the block with which it has.",
         type=float,
     ),
+    FieldOption(
+        "min_memory_gb",
+        "The memory that the worker's device must have; the job waits for one that has it.",
+        type=float,
+    ),
     FieldOption("idempotency_key", "Submitting again with the same key makes no second job."),
 )
 """Options of commands that submit jobs, in addition to the fields of ``PruneSpec``."""

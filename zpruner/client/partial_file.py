@@ -82,8 +82,8 @@ class PartialFile:
     def headers(self, piece: Piece) -> dict[str, str]:
         """Return the headers that request a piece: a range, or the whole file if that is missing.
 
-        Ranges are never compressed, so that a resumed download continues what was expanded. With
-        ``identity;q=0`` a whole file is compressed even if it is in a bucket.
+        A range is requested uncompressed, because the bytes on disk are those of the expanded file.
+        For a whole file, ``identity;q=0`` makes the service compress it even if it is in a bucket.
         """
         size = self.artifact.size_bytes
         if (piece.start, piece.stop) == (0, size):

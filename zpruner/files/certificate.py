@@ -51,7 +51,6 @@ class Certificate:
     Weights that are zero by themselves count as zeros, and so does -0.0.
 
     Attributes:
-        patterns: the patterns.
         matrices: how many matrices were read.
         broken: the matrices that violate each pattern.
     """

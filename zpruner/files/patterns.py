@@ -43,7 +43,6 @@ def violations(kept: Flags, pattern: GroupPattern) -> int:
 
     Args:
         kept: ``[weights]``, whole groups one after the other.
-        pattern: the pattern.
     """
     if 8 % pattern.m == 0:  # whole groups in each byte: one look-up for eight weights
         return int(_violations_by_byte(pattern)[np.packbits(kept)].sum(dtype=np.int64))

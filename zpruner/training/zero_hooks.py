@@ -1,6 +1,6 @@
 """Hooks of a torch optimizer that keep zeros zero."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -107,14 +107,18 @@ def keep_zeros(
         )
     if masks is not None:
         return ZeroHooks(optimizer, zeros)
-    # The row of a padding token is zero in most embeddings, and has no gradient.
-    seen = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     others = [
         (name, parameter)
-        for name, parameter in model.named_parameters()
-        if id(parameter) in trained - seen and name not in kept
+        for name, parameter in _outside_embeddings(model)
+        if id(parameter) in trained and name not in kept
     ]
     return ZeroHooks(optimizer, zeros, warn_of_left_out(others, min_sparsity))
+
+
+def _outside_embeddings(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield parameters; in most embeddings the row of a padding token is zero, without gradient."""
+    seen = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    yield from (item for item in model.named_parameters() if id(item[1]) not in seen)
 
 
 def _pairs(model: nn.Module, masks: Mapping[str, Tensor]) -> list[tuple[nn.Parameter, Tensor]]:

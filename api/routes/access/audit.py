@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from api.routes.dependencies import ServiceDep
+from api.schemas.fields import RequestModel
 from api.schemas.keys import AuditRead
 from api.schemas.pages import Page
 from api.web.cursors import cursor_for, cursor_of, paginate, place_of
@@ -18,10 +19,8 @@ router = APIRouter(prefix="/v1/audit", tags=["access"])
 Cursor = Annotated[str, StringConstraints(max_length=200), cursor_for("aud")]
 
 
-class AuditQuery(BaseModel):
+class AuditQuery(RequestModel):
     """The query parameters of the audit log."""
-
-    model_config = ConfigDict(extra="forbid")
 
     key: str | None = Field(
         default=None, pattern=f"^{id_pattern('key')}$", description="Only requests with this key."

@@ -10,7 +10,7 @@ from api.routes.dependencies import ServiceDep
 from api.schemas.caller_secrets import SecretChange, SecretRead, SecretRequest
 from api.schemas.pages import Page
 from db.access.caller_secrets import SecretRepository
-from db.core.errors import SecretNotFoundError
+from db.core.access_errors import SecretNotFoundError
 from db.core.ids import id_pattern
 from db.spec.inputs.references import SecretName
 from db.tables.access import AccessScope

@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
 from api.routes.dependencies import ServiceDep, TriggerId
+from api.schemas.fields import RequestModel
 from api.schemas.pages import Page
 from api.schemas.triggers import (
     NewTrigger,
@@ -35,10 +36,8 @@ from db.triggers import TriggerRepository
 router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=WritingRoute)
 
 
-class TriggerDeliveryQuery(BaseModel):
+class TriggerDeliveryQuery(RequestModel):
     """The query parameters for listing calls to a trigger."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=200, description="The largest number of items.")
     cursor: str | None = Field(

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
 from api.routes.dependencies import DeliveryId, ServiceDep, WebhookId
+from api.schemas.fields import RequestModel
 from api.schemas.pages import Page
 from api.schemas.webhooks import (
     DeliveryDetail,
@@ -31,10 +32,8 @@ from db.webhooks.repository import WebhookRepository
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=WritingRoute)
 
 
-class DeliveryQuery(BaseModel):
+class DeliveryQuery(RequestModel):
     """The query parameters for listing deliveries."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: DeliveryStatus | None = Field(
         default=None, description="Only deliveries of this status."

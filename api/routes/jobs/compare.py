@@ -4,10 +4,11 @@ import re
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from api.routes.dependencies import ServiceDep
+from api.schemas.fields import RequestModel
 from api.submission.comparison import Comparison
 from api.web.examples.ids import JOB_ID
 from db.core.errors import JobNotFoundError
@@ -32,10 +33,8 @@ def _check_ids(ids: str) -> str:
     return ids
 
 
-class CompareQuery(BaseModel):
+class CompareQuery(RequestModel):
     """The query parameters of a comparison."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ids: Annotated[str, AfterValidator(_check_ids)] = Field(
         max_length=1000,

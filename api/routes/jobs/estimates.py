@@ -101,6 +101,8 @@ def _response(
         pending = EstimatePending(id=row.id, spec=spec).model_dump(mode="json")
         return JSONResponse(pending, 202, headers=location | {"retry-after": "1"})
     price = service.prices.of(queue)
-    warnings = [*warnings, *memory_warnings(service.sessions, queue, row.answer)]
-    read = EstimateRead.of(row, warnings, find_reusable(service, spec, gate), price)
+    too_small = memory_warnings(service.sessions, queue, row.answer)
+    fitting = None if too_small else queue
+    identical = find_reusable(service, spec, gate)
+    read = EstimateRead.of(row, [*warnings, *too_small], identical, fitting, price)
     return JSONResponse(read.model_dump(mode="json"), headers=location)

@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import format_sse_event
-from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints, WithJsonSchema
 
 from api.core.caller import StillAllowedDep
 from api.routes.dependencies import ServiceDep
+from api.schemas.fields import RequestModel
 from api.schemas.history import AnyEventPage, AnyEventRead
 from api.services.event_broadcast import ALL_JOBS, Frame
 from api.services.event_stream import EventStream, StreamStart, pruned_event
@@ -38,16 +39,14 @@ STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-class EventQuery(BaseModel):
+class EventQuery(RequestModel):
     """The query parameters for listing events."""
-
-    model_config = ConfigDict(extra="forbid")
 
     after: Annotated[
         int | None, Query(ge=0, le=LARGEST, description="Only events with a higher `position`.")
     ] = None
-    kind: Annotated[list[Kind], Query(max_length=16, description="One of these.")] = []
-    status: Annotated[list[JobState], Query(max_length=16, description="One of these.")] = []
+    kind: list[Kind] = Field(default=[], max_length=16, description="One of these.")
+    status: list[JobState] = Field(default=[], max_length=16, description="One of these.")
     limit: Annotated[
         int, Query(ge=1, le=1000, description="For a list: the largest number of items.")
     ] = 500

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
-from pydantic import BaseModel, ConfigDict
 
 from api.routes.dependencies import JobId, ServiceDep
 from api.routes.own_trials import OWN_TRIAL
+from api.schemas.fields import RequestModel
 from api.schemas.history import LogLineRead
 from api.schemas.pages import Page
 from api.web.cursors import paginate
@@ -28,10 +28,8 @@ TEXT: dict[int | str, dict[str, Any]] = {
 }
 
 
-class LogQuery(BaseModel):
+class LogQuery(RequestModel):
     """The query parameters for listing log lines."""
-
-    model_config = ConfigDict(extra="forbid")
 
     attempt: Annotated[
         int | None, Query(ge=1, le=LARGEST, description="Only lines of this attempt.")

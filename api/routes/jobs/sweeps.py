@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
 from api.preflight.planner_client import PlannerAnswers
 from api.preflight.preflight import CheckedSources
 from api.routes.dependencies import DryRun, IdempotencyKey, ServiceDep, SweepId
+from api.schemas.fields import RequestModel
 from api.schemas.sweep_request import SweepRequest
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from api.services.service import Service
@@ -31,10 +32,8 @@ from db.tables.jobs import Sweep
 router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"], route_class=WritingRoute)
 
 
-class SweepQuery(BaseModel):
+class SweepQuery(RequestModel):
     """The query parameters for listing sweeps."""
-
-    model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=200, description="The largest number of items.")
     cursor: str | None = Field(
@@ -73,9 +72,11 @@ def submit_sweep(
         points = _with_costs(points, costs, answers)
         if any(point.likely_cost is None for point in points):
             warnings = [*warnings, UNESTIMATED]
-    if dry_run:
-        return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
     common = new_job(Submission(body, keyed), points[0].spec, CheckedJob(warnings, costs.price))
+    if dry_run:
+        with service.sessions() as session:
+            SweepRepository(session).check_quotas(points, common)
+        return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
     try:
         sweep_id, created = _create(service, keyed, points, common, body.max_parallel)
     except IdempotencyKeyTakenError:  # by a request that has been committed since

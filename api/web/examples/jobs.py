@@ -16,6 +16,7 @@ JOB: dict[str, JsonValue] = {
     "queue": "gpu",
     "priority": 0,
     "max_cost": None,
+    "min_memory_gb": None,
     "created_by": KEY_ID,
     "status": "running",
     "phase": "pruning",

@@ -10,8 +10,6 @@ from alembic import op
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = None
-depends_on = None
 
 BATCH = 1000
 JOBS = sa.table("jobs", *map(sa.column, ("id", "name", "method", "model_key", "search")))

@@ -10,8 +10,6 @@ from alembic import op
 
 revision = "0003"
 down_revision = "0002"
-branch_labels = None
-depends_on = None
 
 BATCH = 1000
 TIME = sa.DateTime(timezone=True)
@@ -41,7 +39,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_index("ix_jobs_spec_digest_status", "jobs")
     op.drop_column("jobs", "spec_digest")
     op.drop_table("answers")

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0005"
 down_revision = "0004"
-branch_labels = None
-depends_on = None
 
 ID = sa.String(40)
 TIME = sa.DateTime(timezone=True)
@@ -21,7 +19,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_index("ix_jobs_created_by_status", "jobs")
     op.drop_column("jobs", "created_by")
     op.drop_table("audit")

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0006"
 down_revision = "0005"
-branch_labels = None
-depends_on = None
 
 ID = sa.String(40)
 TIME = sa.DateTime(timezone=True)
@@ -36,7 +34,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_index("ix_job_events_position", "job_events")
     op.drop_column("job_events", "position")
     op.drop_table("event_counter")

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0007"
 down_revision = "0006"
-branch_labels = None
-depends_on = None
 
 TIME = sa.DateTime(timezone=True)
 
@@ -51,7 +49,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     for name in ("of_a_sweep", "of_a_verdict"):
         op.drop_index(f"ix_jobs_{name}", "jobs")
     for name in ("verdict", "gate", "sweep_point", "sweep_id"):

@@ -9,8 +9,6 @@ from alembic import op
 
 revision = "0008"
 down_revision = "0007"
-branch_labels = None
-depends_on = None
 
 BATCH = 1000
 TIME = sa.DateTime(timezone=True)
@@ -45,7 +43,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop what `upgrade` adds."""
     op.drop_table("job_labels")
 
 

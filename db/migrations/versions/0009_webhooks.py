@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0009"
 down_revision = "0008"
-branch_labels = None
-depends_on = None
 
 ID = sa.String(40)
 TIME = sa.DateTime(timezone=True)
@@ -66,6 +64,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_table("webhook_deliveries")
     op.drop_table("webhooks")

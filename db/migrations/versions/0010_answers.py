@@ -5,12 +5,10 @@ from alembic import op
 
 revision = "0010"
 down_revision = "0009"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
-    """Make the caller part of what answers are found by; so far it was whoever made the job."""
+    """Add the caller to the key of stored responses; that of each row is the creator of its job."""
     column = sa.Column("created_by", sa.String(40), nullable=False, server_default=sa.text("''"))
     op.add_column("answers", column)
     op.execute(CALLERS)
@@ -18,7 +16,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Make the key alone what they are found by; of several one stays."""
+    """Find stored responses by the idempotency key alone; of several with one key, one stays."""
     op.execute(DOUBLES)
     _find_by("key")
     op.drop_column("answers", "created_by")

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0012"
 down_revision = "0011"
-branch_labels = None
-depends_on = None
 
 ID = sa.String(40)
 TIME = sa.DateTime(timezone=True)
@@ -56,6 +54,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_table("trigger_deliveries")
     op.drop_table("triggers")

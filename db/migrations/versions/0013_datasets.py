@@ -7,8 +7,6 @@ from alembic import op
 
 revision = "0013"
 down_revision = "0012"
-branch_labels = None
-depends_on = None
 
 ID = sa.String(40)
 
@@ -38,6 +36,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_table("secrets")
     op.drop_table("datasets")

@@ -5,12 +5,10 @@ from alembic import op
 
 revision = "0014"
 down_revision = "0013"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
-    """Add the columns; what was stored before is checked first."""
+    """Add the columns; without a time of a check, older artifacts are checked before others."""
     op.add_column("artifacts", sa.Column("checked_at", sa.DateTime(timezone=True)))
     op.add_column("artifacts", sa.Column("checked_as", sa.String(100)))
     op.add_column("artifacts", sa.Column("damage", sa.String(200)))
@@ -18,7 +16,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_index("ix_artifacts_checked_at", "artifacts")
     op.drop_column("artifacts", "damage")
     op.drop_column("artifacts", "checked_as")

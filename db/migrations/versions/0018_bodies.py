@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0018"
 down_revision = "0017"
-branch_labels = None
-depends_on = None
 
 INDEX = "uq_trigger_deliveries_body"
 
@@ -18,6 +16,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop what `upgrade` adds."""
     op.drop_index(INDEX, "trigger_deliveries")
     op.drop_column("trigger_deliveries", "body_digest")

@@ -9,8 +9,6 @@ from alembic import op
 
 revision = "0021"
 down_revision = "0020"
-branch_labels = None
-depends_on = None
 
 BATCH = 1000
 TIME = sa.DateTime(timezone=True)

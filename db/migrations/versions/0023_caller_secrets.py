@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0023"
 down_revision = "0022"
-branch_labels = None
-depends_on = None
 
 ID = sa.String(40)
 TIME = sa.DateTime(timezone=True)

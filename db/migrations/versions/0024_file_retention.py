@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0024"
 down_revision = "0023"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -26,7 +24,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_column("audit", "data")
     op.drop_index("ix_artifacts_stored", "artifacts")
     op.create_index("ix_artifacts_size_bytes", "artifacts", ["size_bytes"])

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0027"
 down_revision = "0026"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -17,7 +15,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop what `upgrade` adds."""
     op.drop_index("ix_jobs_model_job_id", "jobs")
     for name in ("lineage", "model_job_id"):
         op.drop_column("jobs", name)

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0029"
 down_revision = "0028"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -16,6 +14,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop what `upgrade` adds."""
     op.drop_index("ix_jobs_search_job_id", "jobs")
     op.drop_column("jobs", "search_job_id")

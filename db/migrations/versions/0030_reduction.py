@@ -9,8 +9,6 @@ from alembic import op
 
 revision = "0030"
 down_revision = "0029"
-branch_labels = None
-depends_on = None
 
 BATCH = 1000
 INDEX = "ix_jobs_by_reduction"

@@ -9,8 +9,6 @@ from alembic import op
 
 revision = "0031"
 down_revision = "0030"
-branch_labels = None
-depends_on = None
 
 BATCH = 1000
 NAMES = ("accuracy", "speed", "weights_bytes")

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0032"
 down_revision = "0031"
-branch_labels = None
-depends_on = None
 
 ID = sa.String(40)
 AMOUNTS = ("hourly_price", "max_cost", "likely_cost")

@@ -19,7 +19,6 @@ class BucketUploads(UploadStore):
     """Uploaded datasets as objects ``uploads/<dataset_id>.<suffix>``.
 
     Args:
-        bucket: the bucket.
         root: the folder of the copies on this machine.
     """
 

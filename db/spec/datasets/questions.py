@@ -27,7 +27,6 @@ class Question:
 
     Attributes:
         context: a text before the question; empty if there is none.
-        question: the question.
         choices: the possible answers, all different.
         answer: the index of the right choice.
     """

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat
 
 from db.spec.datasets.protocols import built_in
 from db.spec.descriptions.option import Option, Place, check_fits
-from db.spec.inputs.references import LOCAL, SecretName
+from db.spec.inputs.input_name import LOCAL
+from db.spec.inputs.references import SecretName
 from db.spec.pruning.methods import PRUNING, ZEROING, MethodName
 from db.spec.pruning.presets import PresetName, resolve_preset
 

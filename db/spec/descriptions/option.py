@@ -133,7 +133,6 @@ def check_fits(name: str, value: object, *refusals: tuple[bool, str, str]) -> No
 
     Args:
         name: the field.
-        value: its value.
         refusals: for each cause, whether it applies, the reason, and the remedy.
 
     Raises:

@@ -12,18 +12,14 @@ from pydantic import Field
 from db.buckets.readable_buckets import ReadableBuckets
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.builtin import BUILTIN_DATASETS
-from db.spec.datasets.files import ROW_SUFFIXES
 from db.spec.datasets.protocols import SEPARATOR, built_in, protocol_window
 from db.spec.datasets.upload_store import UPLOADED, uploaded_file
-from db.spec.inputs.bucket_references import S3, S3File, S3Folder, parse_file, parse_folder
+from db.spec.inputs.bucket_references import S3File, S3Folder, parse_file, parse_folder
+from db.spec.inputs.input_name import InputName, local_path, refuse_urls, require_file
 from db.spec.inputs.job_results import model_job
 from db.spec.model_entries import check_model_entries
 
 BUILTINS = tuple(BUILTIN_DATASETS)
-LOCAL = "local:"
-QUESTIONS = {"tasks", "rank_answers.dataset"}
-"""The fields that name datasets of questions."""
-DATA_SUFFIXES = (".txt", *ROW_SUFFIXES)
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 _HUB_ID = re.compile(
@@ -93,30 +89,6 @@ DatasetReference = Builtin | HubDataset | LocalPath
 """A dataset that can be read; one in a bucket can be once it is a local file."""
 
 
-@dataclass(frozen=True)
-class _Name:
-    """The name of a model or dataset, and the field of the specification that holds it.
-
-    ``roots`` are the folders in which local paths are allowed; if None, any path is allowed.
-    """
-
-    field: str
-    value: str
-    roots: Sequence[Path] | None
-
-    @property
-    def kind(self) -> str:
-        return "model" if self.field == "model" else "dataset"
-
-    @property
-    def is_in_bucket(self) -> bool:
-        """Whether it is the URL of a bucket; not on the command line, which reads no buckets."""
-        return self.roots is not None and self.value.startswith(S3)
-
-    def refused(self, code: str, reason: str, remedy: str) -> SpecRefusedError:
-        return SpecRefusedError(self.field, self.value, code, reason, remedy)
-
-
 def is_on_hub(name: str) -> bool:
     """Return whether a model's name is that of a repository of the hub, by its form alone."""
     return ":" not in name and not name.startswith(("/", "./", "../", "~"))
@@ -143,15 +115,15 @@ def parse_model(
             allowed bucket; a file in the folder is a link out of the roots, or neither a file nor a
             folder; ``revision`` is given for a folder; or there is no ``result`` to read.
     """
-    wanted = _Name("model", name, roots)
+    wanted = InputName("model", name, roots)
     if model_job(name) is not None:
         _refuse_revision(revision, "the result of a job")
         return LocalPath(_require_result(wanted, result), name)
     if wanted.is_in_bucket:
         _refuse_revision(revision, "a folder in a bucket")
         return parse_folder(name, buckets)
-    _refuse_urls(wanted)
-    path = _local_path(wanted)
+    refuse_urls(wanted)
+    path = local_path(wanted)
     if path is None:
         return HubRepo(_hub_id(wanted, name), revision)
     _refuse_revision(revision, "a local folder")
@@ -185,17 +157,17 @@ def parse_dataset(
         SpecRefusedError: the name is neither a built-in dataset, nor a hub id, nor a file below an
             allowed root or in an allowed bucket, nor a dataset in the folder ``uploads``.
     """
-    wanted = _Name(field, name, roots)
+    wanted = InputName(field, name, roots)
     if wanted.is_in_bucket:
         return parse_file(name, field, text_field, buckets)
-    _refuse_urls(wanted)
+    refuse_urls(wanted)
     if (dataset := built_in(name)) is not None:
         return Builtin(dataset, protocol_window(name, field))
     if name.startswith(UPLOADED):
         return LocalPath(uploaded_file(name, field, uploads), name, text_field)
-    path = _local_path(wanted)
+    path = local_path(wanted)
     if path is not None:
-        _require_file(wanted, path)
+        require_file(wanted, path)
         return LocalPath(path, name, text_field)
     if (meant := _misspelt_builtin(name)) is not None:
         raise wanted.refused(
@@ -254,7 +226,7 @@ def _refuse_revision(revision: str | None, place: str) -> None:
         )
 
 
-def _require_result(name: _Name, result: Path | None) -> Path:
+def _require_result(name: InputName, result: Path | None) -> Path:
     if result is None:
         raise name.refused(
             "invalid_name",
@@ -265,78 +237,13 @@ def _require_result(name: _Name, result: Path | None) -> Path:
     return result
 
 
-def _refuse_urls(name: _Name) -> None:
-    if "://" in name.value or "::" in name.value:
-        raise name.refused(
-            "invalid_name", "URLs and chained paths are not supported", "Write the Hugging Face id."
-        )
-    if not name.value.isprintable():
-        raise name.refused(
-            "invalid_name", "it has characters that are not printable", "Remove them."
-        )
-
-
-def _local_path(name: _Name) -> Path | None:
-    """Return the resolved path of a local name, or None for a name on the hub."""
-    rest = name.value.removeprefix(LOCAL)
-    if rest == name.value and not _looks_local(name):
-        return None
-    if name.roots is None:
-        return Path(rest).expanduser().resolve()
-    paths = [path for root in name.roots if (path := _below(root, rest)) is not None]
-    # Unlike Path.exists, os.path.exists raises nothing for long names and unreadable folders.
-    existing = next((path for path in paths if os.path.exists(path)), None)
-    return existing or _first_allowed(name, paths)
-
-
-def _looks_local(name: _Name) -> bool:
-    """Whether the name is a local path.
-
-    Relative paths are recognised only if ``roots`` is None, as on the command line.
-    """
-    if name.value.startswith("/"):
-        return True
-    if name.roots is not None:
-        return False
-    plain = name.value.startswith(("./", "../", "~")) or os.path.exists(name.value)
-    return plain or (name.kind == "dataset" and name.value.endswith(DATA_SUFFIXES))
-
-
-def _below(root: Path, rest: str) -> Path | None:
-    """Return ``root / rest`` with all links resolved, or None if that is outside the root."""
-    base = Path(os.path.realpath(root))
-    path = Path(os.path.realpath(base / rest))
-    return path if path == base or base in path.parents else None
-
-
-def _first_allowed(name: _Name, paths: Sequence[Path]) -> Path:
-    if paths:
-        return paths[0]
-    raise name.refused(
-        "outside_roots",
-        "it is outside of the folders that jobs may read" if name.roots else "no folder is allowed",
-        f"Name a Hugging Face id, or a path below a folder of ZPRUNER_{name.kind.upper()}_ROOTS.",
-    )
-
-
-def _require_file(name: _Name, path: Path) -> None:
-    if not os.path.isfile(path):
-        reason = "it is a folder" if os.path.isdir(path) else "there is no such file"
-        kinds = "JSONL" if name.field in QUESTIONS else "text, JSONL, CSV or Parquet"
-        raise name.refused("unreadable_dataset", reason, f"Name a {kinds} file that exists.")
-    if not os.access(path, os.R_OK):
-        raise name.refused(
-            "unreadable_dataset", "the service has no permission to read the file", "Grant it."
-        )
-
-
 def _misspelt_builtin(name: str) -> str | None:
     """Return the built-in dataset of a name with other capitals or signs, as in ``wikitext-2``."""
     letters = _SIGNS.sub("", name.lower())
     return next((builtin for builtin in BUILTINS if _SIGNS.sub("", builtin) == letters), None)
 
 
-def _hub_id(name: _Name, hub_id: str) -> str:
+def _hub_id(name: InputName, hub_id: str) -> str:
     if _HUB_ID.match(hub_id) and not hub_id.endswith(".git"):
         return hub_id
     raise name.refused("invalid_name", "it is not a Hugging Face id", _SHAPES[name.kind])

@@ -213,13 +213,7 @@ class MaskFields(Basics):
     )
     propagation: Propagation | None = Field(
         default=None,
-        description="What the next layers read; by default `reference` with `experts`, and `fused` "
-        "with other methods.",
+        description="What the next layers read; by default `fused`, but `reference` with "
+        "`experts`, and with a `target` of `neurons` or `heads` unless `refine`, `correction`, "
+        "`steps` or `keep_dataset` stands beside it.",
     )
-
-
-def propagation_of(spec: Basics) -> Propagation:
-    """Return how a job propagates: experts by default as their authors' code scores them."""
-    of_method = spec.method is MethodName.experts
-    implied = Propagation.reference if of_method else Propagation.fused
-    return MaskFields.of(spec).propagation or implied

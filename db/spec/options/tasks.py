@@ -13,7 +13,8 @@ from db.spec.datasets.files import DataFile
 from db.spec.datasets.upload_store import UPLOADED
 from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place, check_fits
-from db.spec.inputs.references import LOCAL, LocalPath, parse_dataset
+from db.spec.inputs.input_name import LOCAL
+from db.spec.inputs.references import LocalPath, parse_dataset
 
 SUITES = MappingProxyType(
     {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.preflight.worker_memory import memory_warnings
+from api.preflight.worker_memory import check_min_memory, memory_warnings
 from db.core.session import Sessions
 from db.scheduling.workers import WorkerRepository
 from tests.factories import make_worker
@@ -54,3 +54,14 @@ def test_a_plan_that_needs_more_than_any_worker_of_the_queue_has_is_a_warning(
     [text] = warned(sessions, workers, host_gb, device_gb)
     assert all(name in text for name in names)
     assert "use a queue with more memory" in text
+
+
+def test_a_job_that_asks_for_more_memory_than_any_worker_has_is_told_that_it_waits(
+    sessions: Sessions,
+) -> None:
+    assert warned(sessions, [L4], 40, 20) == []
+    assert check_min_memory(sessions, "gpu", None) == []
+    assert check_min_memory(sessions, "gpu", 24.0) == []
+    assert check_min_memory(sessions, "gpu", 40.0) == [
+        "No worker of queue gpu has 40 GB of memory now: the job waits."
+    ]

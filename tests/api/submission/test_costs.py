@@ -64,7 +64,7 @@ def test_an_estimate_has_a_cost_where_its_queue_has_a_price(
     client: TestClient, estimated: dict[str, Any]
 ) -> None:
     cost = {"p50": 4.0, "p90": 8.0, "currency": "EUR", "hourly_price": 4.0}
-    assert estimated["cost"] == cost
+    assert (estimated["cost"], estimated["queue"]) == (cost, "h100")
     assert client.post("/v1/estimates", json=BODY | {"queue": "h100"}).json()["cost"] == cost
     assert client.post("/v1/estimates", json=BODY).json()["cost"] is None
 
@@ -121,10 +121,12 @@ def test_a_budget_refuses_a_job_before_it_starts(settings: ApiSettings, sessions
         for _ in range(2):
             assert client.post("/v1/jobs", json=body, headers=headers).status_code == 201
         dry = client.post("/v1/jobs?dry_run=true", json=body, headers=headers)
+        sweep = body | {"grid": {"sparsity": [0.5]}}
+        dry_sweep = client.post("/v1/sweeps?dry_run=true", json=sweep, headers=headers)
         refused = client.post("/v1/jobs", json=body, headers=headers)
         assert client.post("/v1/jobs", json=BODY, headers=headers).status_code == 201
         shares = client.get("/v1/me", headers=headers).json()["quotas"]
-    for response in (dry, refused):
+    for response in (dry, dry_sweep, refused):
         problem = response.json()
         assert (response.status_code, problem["code"]) == (429, "budget_exceeded")
         assert problem["retryable"] is False

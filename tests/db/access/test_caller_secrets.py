@@ -7,13 +7,13 @@ from sqlalchemy import update
 from db.access import caller_secrets
 from db.access.audit import AuditRepository
 from db.access.caller_secrets import SecretRepository, read_model_secret, require_secret
-from db.core.errors import (
+from db.core.access_errors import (
     EncryptionKeyError,
     SecretExistsError,
     SecretNotFoundError,
-    SpecRefusedError,
     TooManySecretsError,
 )
+from db.core.errors import SpecRefusedError
 from db.core.redaction import redact
 from db.core.session import Sessions
 from db.startup.settings import Settings

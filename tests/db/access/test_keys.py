@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 
 from db.access.keys import KeyRepository
 from db.access.tokens import ALPHABET, MalformedTokenError, Token
+from db.core.access_errors import ApiKeyNotFoundError, ApiKeyRevokedError, BadKeyError
 from db.core.clock import now
-from db.core.errors import ApiKeyNotFoundError, ApiKeyRevokedError, BadKeyError
 from db.core.session import Sessions, open_sessions
 from db.schema.migration import migrate
 from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey

@@ -5,8 +5,9 @@ import pytest
 from sqlalchemy import select
 
 from db.access.keys import KeyRepository, Quotas
+from db.core.access_errors import BudgetExceededError
 from db.core.clock import now
-from db.core.errors import BudgetExceededError, SpecRefusedError
+from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.jobs.commands import JobCommands

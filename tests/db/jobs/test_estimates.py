@@ -8,7 +8,7 @@ from db.core.errors import EstimateNotFoundError
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.jobs.estimates import EstimateRepository
-from db.tables.jobs import Estimate
+from db.tables.jobs import Estimate, Job
 from tests.factories import make_job, make_problem, make_spec
 
 
@@ -127,3 +127,14 @@ def test_estimates_of_yesterday_are_deleted(sessions: Sessions) -> None:
         EstimateRepository(session).fail_overdue()
     with sessions() as session, pytest.raises(EstimateNotFoundError):
         EstimateRepository(session).get(estimate.id)
+
+
+def test_a_job_knows_what_its_plan_needs_before_and_after_it_was_made(sessions: Sessions) -> None:
+    early, estimate = make_job(sessions), ask(sessions)
+    answer = {"memory": {"device_bytes": 0, "host_bytes": 30}}
+    with sessions.begin() as session:
+        EstimateRepository(session).complete(estimate.id, answer)
+    late, other = make_job(sessions), make_job(sessions, make_spec(sparsity=0.6))
+    with sessions() as session:
+        rows = [session.get_one(Job, job.id) for job in (early, late, other)]
+        assert [row.planned_memory_bytes for row in rows] == [30, 30, None]

@@ -12,6 +12,7 @@ from db.core.states import JobState, Phase
 from db.events.event_order import EventOrder, order_events
 from db.events.history import attempts
 from db.events.job_events import EventRepository
+from db.jobs import old_rows
 from db.jobs.commands import JobCommands
 from db.jobs.old_rows import OldRowRepository
 from db.scheduling.claims import ClaimRepository
@@ -66,6 +67,19 @@ def test_details_of_old_jobs_are_deleted_and_their_attempts_stay(sessions: Sessi
         last = EventOrder(session).last_position()
         assert EventOrder(session).pruned_position() == last - 1
     assert attempt.outcome is JobState.succeeded
+
+
+def test_jobs_whose_details_are_gone_are_not_searched_again(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = sorted(work(sessions) for _ in range(3))
+    order_events(sessions)
+    monkeypatch.setattr(old_rows, "JOB_BATCH_SIZE", 2)
+    with sessions.begin() as session:
+        rows = OldRowRepository(session)
+        assert rows.jobs_with_details(timedelta(0)) == ids[:2]
+        assert rows.jobs_with_details(timedelta(0), ids[1]) == ids[2:]
+    assert forget(sessions) == 12
 
 
 @pytest.mark.parametrize("status", [one for one in JobState if not one.is_final])

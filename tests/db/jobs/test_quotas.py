@@ -5,8 +5,8 @@ from sqlalchemy import event, update
 from sqlalchemy.orm import Session
 
 from db.access.keys import Quotas
+from db.core.access_errors import QuotaExceededError
 from db.core.clock import now
-from db.core.errors import QuotaExceededError
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.jobs.commands import JobCommands

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from db.access.keys import Quotas
-from db.core.errors import JobNotFoundError, QuotaExceededError, TooManyTrialsError
+from db.core.access_errors import QuotaExceededError
+from db.core.errors import JobNotFoundError, TooManyTrialsError
 from db.core.retention_rules import RetentionRule, retention_plan
 from db.core.session import Sessions
 from db.core.sort_key import SortMetric

@@ -229,23 +229,6 @@ def test_only_a_job_that_keeps_the_shapes_has_another_digest_than_before_the_fie
     assert in_place["spec_digest"] == digest(before | {"uniform": False})
 
 
-@pytest.mark.parametrize(
-    ("fields", "implied", "other"),
-    [
-        ({}, "fused", "reference"),
-        ({"method": "experts", "ratio": 0.25, "sparsity": 0.0}, "reference", "fused"),
-    ],
-)
-def test_the_propagation_that_a_method_implies_gives_the_digest_of_the_one_asked_for(
-    fields: dict[str, Any], implied: str, other: str
-) -> None:
-    digests = [
-        search_columns(_spec(**fields, propagation=asked), None)["spec_digest"]
-        for asked in (None, implied, other)
-    ]
-    assert digests[0] == digests[1] != digests[2]
-
-
 def test_the_refusal_of_a_missing_value_names_the_field_alone() -> None:
     with pytest.raises(SpecRefusedError, match=r"^ratio: method neurons needs the share"):
         check_combination(_spec(method="neurons", sparsity=0.0))

@@ -172,6 +172,17 @@ def test_a_process_works_with_tables_that_a_newer_version_has_only_added_to(
     engine.dispose()
 
 
+def test_a_database_that_cannot_hold_every_text_is_rejected(postgres: Path) -> None:
+    with admin(postgres) as connection:
+        connection.execute("CREATE DATABASE bytes ENCODING 'SQL_ASCII' TEMPLATE template0")
+        url = f"postgresql+psycopg://postgres@/bytes?host={postgres}"
+        found = database(url, needs_tables=False, timeout_s=0)
+        connection.execute("DROP DATABASE bytes")
+    assert found.state == "wrong"
+    assert "has the encoding SQL_ASCII, which cannot hold every text" in found.text
+    assert "ENCODING 'UTF8'" in found.text
+
+
 def test_a_file_that_is_not_a_database_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "zpruner.db").write_text("no database at all" * 100)
     found = database(f"sqlite:///{tmp_path / 'zpruner.db'}", timeout_s=0)

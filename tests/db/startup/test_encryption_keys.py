@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet, InvalidToken
 
-from db.core.errors import EncryptionKeyError
+from db.core.access_errors import EncryptionKeyError
 from db.startup.encryption_keys import check_encryption, create_key_file, read_cipher
 from db.startup.settings import Settings
 

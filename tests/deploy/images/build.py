@@ -20,11 +20,11 @@ STAND_INS = Path(__file__).parent / "stand_ins"
 SOURCES = ("api", "db", "worker", "zpruner", "requirements")
 FILES = ("Dockerfile.gpu", "LICENSE", "README.md", "pyproject.toml")
 PYTHON = "3.11.2"
-"""Of Debian 12. torch for CPUs comes with it from the folders or indexes that pip is set to use."""
-DEBIAN = {"debian12": "bookworm", "debian13": "trixie"}
+"""Of Debian 12: a machine whose Python is newer builds with it, too."""
+DEBIAN = "trixie"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-BASES = ("python", "node", "cuda")
+BASES = ("python311", "python", "node", "cuda")
 SERVERS = ("postgres", "valkey", "bucket", "prometheus")
 ARGUMENTS = {
     "PYTHON_IMAGE": "localhost/stand-in-python",
@@ -36,9 +36,8 @@ ARGUMENTS = {
 
 def build_images(podman: Podman) -> None:
     """Build what is missing of the bases and servers, and the images of this checkout."""
-    for name, suite in DEBIAN.items():
-        if not podman.has_image(f"stand-in-{name}"):
-            _import_debian(podman, name, suite)
+    if not podman.has_image("stand-in-debian"):
+        _import_debian(podman)
     wheels = podman.folder / "wheels"
     _download_torch(wheels)
     for name in (*BASES, *SERVERS):
@@ -51,16 +50,18 @@ def build_images(podman: Podman) -> None:
         _build(podman, f"zpruner-{image}", context, file, ARGUMENTS, "--target", image)
 
 
-def _import_debian(podman: Podman, name: str, suite: str) -> None:
-    root = podman.folder / name
+def _import_debian(podman: Podman) -> None:
+    root = podman.folder / DEBIAN
     shutil.rmtree(root, ignore_errors=True)
     include = "--include=ca-certificates"
-    _run("debootstrap", "--variant=minbase", include, suite, str(root))
+    _run("debootstrap", "--variant=minbase", include, DEBIAN, str(root))
     # The certificates of this machine, because its registries may be behind a proxy.
     shutil.copy(CERTIFICATES, root / CERTIFICATES.relative_to("/"))
     pip = f"[global]\ncert = {CERTIFICATES}\nfind-links = /opt/wheels\n"
     (root / "etc" / "pip.conf").write_text(pip)
     (root / "opt" / "wheels").mkdir()
+    # As Debian's own images have it: a file is not flushed to the disk when it is unpacked.
+    (root / "etc" / "dpkg" / "dpkg.cfg.d" / "unsafe-io").write_text("force-unsafe-io\n")
     archive = ["tar", "-C", str(root), "-c", "."]
     with subprocess.Popen(archive, stdout=subprocess.PIPE) as tar:
         podman(
@@ -69,7 +70,7 @@ def _import_debian(podman: Podman, name: str, suite: str) -> None:
             f"--change=ENV PATH={PATH}",
             f"--change=ENV NODE_EXTRA_CA_CERTS={CERTIFICATES}",
             "-",
-            f"localhost/stand-in-{name}",
+            "localhost/stand-in-debian",
             stdin=tar.stdout,
         )
     shutil.rmtree(root)

@@ -7,6 +7,7 @@ import pytest
 from tests.deploy.images.podman import Podman
 from tools.lock import IMAGES
 
+pytestmark = pytest.mark.timeout(3600)  # the first of them waits for the images
 UNPRIVILEGED = (
     "--read-only",
     "--cap-drop=ALL",

@@ -13,7 +13,7 @@ from tests.waiting import DEADLINE_S, eventually
 from zpruner import Client, Job
 from zpruner.client.transport.errors import ServiceError
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(3600)
 KILLED = ("api", "api-2", "control", "worker", "worker-2", "redis", "postgres")
 FROZEN_S = 5
 MODELS = {0.7: "slow", 0.6: "tiny", 0.5: "tiny"}

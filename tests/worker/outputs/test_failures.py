@@ -4,7 +4,8 @@ import pytest
 
 from db.buckets.errors import BucketError
 from db.core import redaction
-from db.core.errors import ArtifactDamagedError, EncryptionKeyError
+from db.core.access_errors import EncryptionKeyError
+from db.core.errors import ArtifactDamagedError
 from worker.outputs.failures import (
     SecretFormatError,
     TargetError,

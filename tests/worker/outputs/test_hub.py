@@ -84,14 +84,7 @@ def test_an_existing_repository_keeps_its_other_files_but_not_its_other_weights(
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [
-        (401, "output_denied"),
-        (403, "output_denied"),
-        (404, "output_target_missing"),
-        (413, "output_too_large"),
-        (507, "output_full"),
-        (400, "output_refused"),
-    ],
+    [(401, "output_denied"), (404, "output_target_missing"), (507, "output_full")],
 )
 def test_a_refusal_is_final_until_somebody_sends_the_output_again(
     hub: WritableHub, hub_proxy: Proxy, sending: Sending, status: int, code: str

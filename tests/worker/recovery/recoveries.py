@@ -90,7 +90,21 @@ def prune(
 
 def recovery_of(kind: Kind, steps: int = STEPS) -> Recovery:
     """Return a recovery whose steps, of four windows each, are large enough for a small model."""
-    return Recovery(kind, tokens=BATCH_TOKENS * steps, learning_rate=RATES[kind])
+    return recovery_settings(kind, BATCH_TOKENS * steps, RATES[kind])
+
+
+def recovery_settings(
+    kind: Kind = "masked",
+    tokens: int = 262_144,
+    learning_rate: float | None = None,
+    kl: float = 0.67,
+    temperature: float = 2.0,
+    *,
+    rounds: bool = False,
+    skip: int = 0,
+) -> Recovery:
+    """Return a recovery that teaches by text and by the dense model, if a test says no more."""
+    return Recovery(kind, tokens, learning_rate, kl, temperature, rounds, skip)
 
 
 def open_recovery(
@@ -101,6 +115,7 @@ def open_recovery(
     seed: int = 0,
     ranks: Ranks = SINGLE_PROCESS,
     device: torch.device = CPU,
+    known: Path | None = None,
 ) -> ModelRecovery:
     """Open a recovery of the pruned model into ``out``."""
     out.mkdir(exist_ok=True, parents=True)
@@ -118,6 +133,7 @@ def open_recovery(
         token_loss,
         seed=seed,
         ranks=ranks,
+        known=known,
     )
 
 

@@ -20,8 +20,8 @@ from tests.worker.recovery.recoveries import (
     finish,
     open_recovery,
     prune,
+    recovery_settings,
 )
-from worker.recovery.settings import Recovery
 from worker.recovery.windows import RecoveryWindows
 
 STEPS, RATE, DECAY, KL, TEMPERATURE = 60, 3e-4, 6e-5, 0.67, 2.0
@@ -104,7 +104,7 @@ def test_losses_and_mask_of_sixty_steps_are_those_of_an_independent_writing(
     5.3 % of which have moved, and weights differ by at most 1.2e-7.
     """
     models = prune(dense, tmp_path / "pruned", TWO_OF_FOUR)
-    recovery = Recovery("ast", tokens=STEPS * BATCH_TOKENS)
+    recovery = recovery_settings("ast", tokens=STEPS * BATCH_TOKENS)
     windows = RecoveryWindows.of(TRAINING, HELD_OUT, recovery, seed=0)
     result = finish(open_recovery(models, tmp_path / "out", recovery))
 

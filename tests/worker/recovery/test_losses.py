@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tests.worker.recovery.recoveries import recovery_settings
 from worker.recovery.losses import (
     Targets,
     distillation_losses,
@@ -14,7 +15,6 @@ from worker.recovery.losses import (
     log_shares,
 )
 from worker.recovery.planning.sizes import TOP
-from worker.recovery.settings import Recovery
 
 VOCABULARY = 700  # more than are kept
 
@@ -29,7 +29,7 @@ def random_logits(seed: int, vocabulary: int = VOCABULARY) -> Tensor:
 def test_a_model_does_not_diverge_from_itself(vocabulary: int, temperature: float) -> None:
     logits = random_logits(0, vocabulary).requires_grad_()
     targets = Targets.of(logits.detach(), temperature)
-    recovery = Recovery("masked", kl=1.0, temperature=temperature)
+    recovery = recovery_settings("masked", kl=1.0, temperature=temperature)
 
     losses = distillation_losses(logits, targets, torch.zeros(5, dtype=torch.int64), recovery)
     (gradient,) = torch.autograd.grad(losses.sum(), logits)
@@ -78,7 +78,7 @@ def test_the_loss_is_the_weighted_sum(kl: float, temperature: float) -> None:
     dense, pruned = random_logits(0, 9), random_logits(1, 9)
     ids = torch.tensor([0, 3, 8, 1, 1])
     targets = Targets.of(dense, temperature)
-    recovery = Recovery("masked", kl=kl, temperature=temperature)
+    recovery = recovery_settings("masked", kl=kl, temperature=temperature)
 
     got = distillation_losses(pruned, targets, ids, recovery)
 
@@ -101,7 +101,7 @@ def test_the_gradient_is_that_of_the_formula(
     dense, pruned = random_logits(0), random_logits(1).to(dtype).requires_grad_()
     ids, weights = torch.tensor([0, 3, 8, 1, 1]), torch.tensor([1.0, 0.5, 2.0, 0.0, 3.0])
     targets = Targets.of(dense, temperature)
-    recovery = Recovery("masked", kl=kl, temperature=temperature)
+    recovery = recovery_settings("masked", kl=kl, temperature=temperature)
 
     losses = distillation_losses(pruned, targets, ids, recovery)
     (got,) = torch.autograd.grad((weights * losses).sum(), pruned)

@@ -18,6 +18,7 @@ from tests.worker.recovery.recoveries import (
     finish,
     open_recovery,
     recovery_of,
+    recovery_settings,
 )
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.generators import run_to_end
@@ -32,7 +33,6 @@ from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.recovery.recover import ModelRecovery
 from worker.recovery.results import RecoveryProgress
 from worker.recovery.rounding import FixedScales, packed_matrices
-from worker.recovery.settings import Recovery
 
 ROUNDING = replace(recovery_of("masked", 12), rounds=True)
 
@@ -148,4 +148,4 @@ def test_a_run_killed_in_training_resumes_with_the_same_bytes(
 
 def test_other_kinds_train_no_quantised_weights() -> None:
     with pytest.raises(ValueError, match="choose masked"):
-        Recovery("spp", rounds=True)
+        recovery_settings("spp", rounds=True)

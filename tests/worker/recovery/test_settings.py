@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from tests.worker.recovery.recoveries import recovery_settings
 from worker.recovery.optimizer import schedule
 from worker.recovery.settings import (
     Kind,
-    Recovery,
     batch_tokens,
     default_learning_rate,
     step_count,
@@ -40,8 +40,8 @@ def test_the_learning_rate_falls_between_small_and_large_models() -> None:
 
 
 def test_norms_take_no_larger_steps_than_weights_would() -> None:
-    assert Recovery("spp").rates(100_000_000) == (4e-3, 3e-4)
-    assert Recovery("masked", learning_rate=1e-5).rates(100_000_000) == (1e-5, 1e-5)
+    assert recovery_settings("spp").rates(100_000_000) == (4e-3, 3e-4)
+    assert recovery_settings("masked", learning_rate=1e-5).rates(100_000_000) == (1e-5, 1e-5)
 
 
 def test_the_schedule_rises_and_falls_to_a_tenth() -> None:
@@ -53,10 +53,10 @@ def test_the_schedule_rises_and_falls_to_a_tenth() -> None:
 
 @pytest.mark.usefixtures("published_batches")
 def test_many_tokens_make_larger_steps_rather_than_more() -> None:
-    assert (batch_tokens(262_144), step_count(Recovery("masked"), 512)) == (2_048, 128)
-    large = Recovery("masked", tokens=1 << 30)
+    assert (batch_tokens(262_144), step_count(recovery_settings("masked"), 512)) == (2_048, 128)
+    large = recovery_settings("masked", tokens=1 << 30)
     assert (batch_tokens(1 << 30), step_count(large, 1_024)) == (131_072, 8_192)
-    assert step_count(Recovery("masked", tokens=1), 512) == 1
+    assert step_count(recovery_settings("masked", tokens=1), 512) == 1
 
 
 @pytest.fixture
@@ -79,4 +79,4 @@ def published_batches(small_batches: None, monkeypatch: pytest.MonkeyPatch) -> N
 )
 def test_values_out_of_range_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Recovery(**{"kind": "masked", **fields})
+        recovery_settings(**{"kind": "masked", **fields})

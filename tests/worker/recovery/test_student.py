@@ -10,7 +10,14 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, random_ids, write_model
-from tests.worker.recovery.recoveries import OF_MATRICES, SPARSE, TWO_OF_FOUR, Models, prune
+from tests.worker.recovery.recoveries import (
+    OF_MATRICES,
+    SPARSE,
+    TWO_OF_FOUR,
+    Models,
+    prune,
+    recovery_settings,
+)
 from worker.pruning.methods.patterns import Pattern
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import head_logits
@@ -19,7 +26,7 @@ from worker.recovery.forward_stream import last_states, open_block_inputs
 from worker.recovery.head import DistillationHead, Head
 from worker.recovery.kinds.registry import parametrize
 from worker.recovery.losses import Targets, distillation_losses
-from worker.recovery.settings import Kind, Recovery
+from worker.recovery.settings import Kind
 from worker.recovery.student import Student
 
 CPU = torch.device("cpu")
@@ -126,7 +133,7 @@ def test_gradients_are_those_of_the_whole_model(
     monkeypatch.setattr("worker.recovery.head.LOGITS_BYTES", {"cpu": 4 * 96 * 7})  # seven tokens
     models = prune_random(tmp_path, family)
     meta_model, block_inputs, student = open_student(models, "masked", recomputes=recomputes)
-    recovery = Recovery("masked", skip=skip)
+    recovery = recovery_settings("masked", skip=skip)
     targets = Targets.of(torch.randn(3 * 15, 96), recovery.temperature)
     with meta_model.loaded_outside_blocks():
         head = DistillationHead(Head(meta_model, block_inputs), recovery)

@@ -61,6 +61,8 @@ def test_a_hub_id_is_a_repository_with_its_revision(name: str) -> None:
         "a\0b",
         "é/b",
         "a/" + "b" * 96,
+        "org/",
+        "s3::x",
         "org/name:config",
         "",
     ],

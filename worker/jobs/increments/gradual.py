@@ -39,7 +39,6 @@ class GradualPruning:
     good model are moved out of its folder.
 
     Args:
-        job: the job.
         out: an existing folder for the model, empty or with the files of an earlier run.
         cached: the dense model's losses, which are stored once they are measured.
 

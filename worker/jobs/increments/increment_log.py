@@ -19,7 +19,6 @@ class FinishedIncrement:
     """An increment that has made a model.
 
     Attributes:
-        model: the model.
         failures: the bounds of the job's gate that the model violates, as sentences.
     """
 

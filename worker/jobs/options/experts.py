@@ -1,6 +1,7 @@
 """The removal of experts that a job asks for."""
 
-from db.spec.options.masks import Propagation, propagation_of
+from db.spec.options.masks import Propagation
+from db.spec.propagation import propagation_of
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import MethodName, SelectionName
 from worker.pruning.experts.settings import ExpertSettings

@@ -51,7 +51,6 @@ def write_smaller_config(job: OpenedJob, out: Path) -> tuple[str, ...]:
     """Write the config of a model whose blocks the sweep has written smaller than they were.
 
     Args:
-        job: the job.
         out: the folder with the weights that the sweep has written.
 
     Returns:

@@ -95,7 +95,6 @@ def written_weights(
     """Return what was measured of the files of a job's result.
 
     Args:
-        job: the job.
         blocks: the results of its blocks, which name the pruned matrices.
         shards: the files, as a `WeightMeasure` has measured them.
     """

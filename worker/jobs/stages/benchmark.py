@@ -21,7 +21,6 @@ class BenchmarkStage(Stage):
     """The benchmark of a job, checked.
 
     Attributes:
-        job: the job.
         runtime: the program that runs both models.
     """
 

@@ -45,7 +45,6 @@ class GenerateStage(Stage):
     """The prompts of a job, encoded.
 
     Attributes:
-        job: the job.
         tokenizer: the model's tokenizer.
         prompts: the token ids ``[n]`` of each prompt, by its text.
     """

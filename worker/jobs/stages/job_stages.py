@@ -68,7 +68,7 @@ class JobStages:
         return type(self)(tuple(stages))
 
     def swept(self, job: OpenedJob) -> OpenedJob:
-        """Return the job that the sweep gets, after `prepare`."""
+        """Return the job as the stages leave it to the sweep; call `prepare` first."""
         for stage in self.stages:
             job = stage.swept(job)
         return job

@@ -1,4 +1,4 @@
-"""The quantisation of a job: what its matrices take, and how config.json describes them."""
+"""The quantisation of a job: the size of its matrices, and their description in config.json."""
 
 import math
 from collections.abc import Iterable

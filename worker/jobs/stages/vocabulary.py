@@ -38,9 +38,7 @@ class VocabularyStage(Stage):
     """The tokens that stay, and the rows of the model that belong to tokens.
 
     Attributes:
-        job: the job.
         vocabulary: the tokens that stay.
-        rows: the rows of the model.
     """
 
     part = "vocabulary"

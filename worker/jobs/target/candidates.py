@@ -37,7 +37,6 @@ class Candidate:
     """A method that has pruned the model to the size that the job aims at, ready for JSON.
 
     Attributes:
-        method: the method.
         chosen: the field that says how much it removes, with its value.
         size: what the target limits, of its result.
         loss: the mean loss per token of its result on the evaluation text, in nats.
@@ -63,7 +62,6 @@ class Comparison:
     moved to where the job's own sweep finds them complete.
 
     Args:
-        job: the job.
         out: the folder of the result, empty or with the files of an earlier run.
         cached: the dense model's losses, which are stored once they are measured.
 

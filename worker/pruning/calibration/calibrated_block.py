@@ -20,7 +20,6 @@ class Calibration:
     """A model, and the calibration windows that run through its blocks.
 
     Attributes:
-        meta_model: the model.
         block_inputs: calls its blocks.
         ranks: the ranks that share the windows. Rank 0 changes layers; the others copy its weights.
         windows: token ids ``[windows, tokens]`` of all ranks' windows.

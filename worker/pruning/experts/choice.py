@@ -38,5 +38,5 @@ def removal_places(scores: Tensor, groups: int) -> Tensor:
 
 
 def expert_scores(first: Tensor, second: Tensor | None) -> Tensor:
-    """Return the scores ``[experts]`` on one text, or on two, of which each spares experts."""
+    """Return the scores ``[experts]`` on one text, or `joint_scores` if a second text is given."""
     return first if second is None else joint_scores(first, second)

@@ -51,7 +51,7 @@ class Routing:
 
     @property
     def step(self) -> int:
-        """By how many experts at least a layer becomes smaller: by one of each group."""
+        """The smallest number of experts that can be removed from a layer: one of each group."""
         return self.groups or 1
 
     @property

@@ -68,7 +68,6 @@ class SmallerMixture:
         models.
 
         Args:
-            dense: the dense model.
             index: index of the block.
             kept: as in `cut`; None for a block without experts.
 

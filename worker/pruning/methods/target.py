@@ -20,7 +20,6 @@ class Target:
 
     Attributes:
         block: name of the block, for errors.
-        layer: the layer.
         part: the rows of the layer that are the target.
         parameter: the stored parameter of the layer.
         gradients: the norms of the gradients of the block's weights.

@@ -1,8 +1,10 @@
 """Causal attention in bfloat16 on a CPU, computed in slices of the queries.
 
 For bfloat16 on a CPU without AMX, torch's own kernel takes twice as long as the matrix products
-that it fuses; with AMX, it takes less than half the time of these slices. Attention in other dtypes
-or on other devices, and any attention with a mask or gradients, is computed by torch's kernel.
+that it fuses, and where text is generated, with a single query for each row, up to ten times as
+long; with AMX, it takes less than half the time of these slices for whole sequences. Attention in
+other dtypes or on other devices, and any attention with a mask or gradients, is computed by torch's
+kernel.
 """
 
 from typing import Any
@@ -39,28 +41,29 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) ->
     Logits are rounded to the dtype of the query, as in transformers' ``eager`` attention.
 
     Args:
-        query: ``[batch, heads, tokens, features]``.
+        query: ``[batch, heads, queries, features]``, of the last tokens of a sequence.
         key: ``[batch, groups, tokens, features]``; consecutive heads share a group.
         value: ``[batch, groups, tokens, values]``.
         scale: factor of the products of queries and keys.
 
     Returns:
-        ``[batch, tokens, heads, values]`` in the dtype of the query.
+        ``[batch, queries, heads, values]`` in the dtype of the query.
     """
-    batch, heads, tokens, features = query.shape
-    groups, values = key.shape[1], value.shape[-1]
-    query = query.reshape(batch * groups, heads // groups, tokens, features)
+    batch, heads, queries, features = query.shape
+    groups, tokens, values = key.shape[1], key.shape[2], value.shape[-1]
+    query = query.reshape(batch * groups, heads // groups, queries, features)
     keys = key.reshape(batch * groups, tokens, features).transpose(1, 2)
     value = value.reshape(batch * groups, tokens, values)
     future = torch.full((_SLICE, _SLICE), -torch.inf, dtype=query.dtype).triu_(1)
-    out = query.new_empty(batch, tokens, groups, heads // groups, values)
-    for start in range(0, tokens, _SLICE):
-        stop = min(start + _SLICE, tokens)
+    out = query.new_empty(batch, queries, groups, heads // groups, values)
+    for start in range(0, queries, _SLICE):
+        stop = min(start + _SLICE, queries)
+        known = tokens - queries + stop  # tokens up to the slice's last one
         rows = query[:, :, start:stop].reshape(batch * groups, -1, features) * scale
-        logits = torch.bmm(rows, keys[:, :, :stop])  # [batch · groups, heads · rows, stop]
-        by_row = logits.view(batch * groups, heads // groups, -1, stop)
-        by_row[..., start:] += future[: stop - start, : stop - start]
-        attended = torch.bmm(logits.softmax(-1), value[:, :stop])
+        logits = torch.bmm(rows, keys[:, :, :known])  # [batch · groups, heads · rows, known]
+        by_row = logits.view(batch * groups, heads // groups, -1, known)
+        by_row[..., known - (stop - start) :] += future[: stop - start, : stop - start]
+        attended = torch.bmm(logits.softmax(-1), value[:, :known])
         by_head = attended.view(batch, groups, heads // groups, -1, values)
         out[:, start:stop] = by_head.permute(0, 3, 1, 2, 4)
     return out.flatten(2, 3)
@@ -94,18 +97,19 @@ def _suits(
 ) -> bool:
     """Return whether attention can be computed in slices.
 
-    It has to be plain causal attention of a whole sequence, in bfloat16 on a CPU, without
-    gradients.
+    It has to be plain causal attention of a whole sequence or of its last token, in bfloat16 on a
+    CPU, without gradients.
     """
     causal = options.get("is_causal")
     causal = getattr(module, "is_causal", True) if causal is None else causal
+    queries, tokens = query.shape[2], key.shape[2]
     extras = (attention_mask, options.get("softcap"), options.get("position_bias"))
     return (
         bool(causal)
         and all(extra is None for extra in extras)
         and query.dtype == torch.bfloat16
         and query.device.type == "cpu"
-        and query.shape[2] == key.shape[2] > 1
+        and (queries == 1 or queries == tokens)
         and not torch.is_grad_enabled()
     )
 

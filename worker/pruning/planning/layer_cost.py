@@ -32,7 +32,6 @@ def solver_cost(layer: LayerShape, solver: str, method: str | None, *, corrects:
     of them.
 
     Args:
-        layer: the layer.
         solver: name of the solver.
         method: name of the method whose score chooses the mask; None if the solver chooses it.
         corrects: whether the solver's target is corrected first.

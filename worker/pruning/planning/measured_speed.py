@@ -36,7 +36,6 @@ class MeasuredSpeed:
     """The speed of a machine, and when it was measured.
 
     Attributes:
-        speed: the speed.
         measured_at: seconds since 1970.
         valid_since: when a similar speed was first measured. Jobs from before were predicted from
             another speed.

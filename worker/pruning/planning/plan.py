@@ -62,7 +62,6 @@ def plan(shape: ModelShape, work: Workload, headroom: Headroom, speed: Speed | N
     The result depends only on the arguments.
 
     Args:
-        shape: the model.
         work: the job.
         headroom: the memory that the process may use.
         speed: the machine's speed; None for a plan without a duration.

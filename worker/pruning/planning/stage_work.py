@@ -59,7 +59,6 @@ class MemoryParts(Protocol):
         """Return the peak memory of a phase that handles one block at a time.
 
         Args:
-            block: the block.
             running: the bytes that it takes where the forwards run.
             norms: the bytes that it takes on the host besides.
         """

@@ -32,7 +32,6 @@ class BlockRefiner:
     Args:
         refinement: how blocks are trained.
         windows: the token ids ``[windows, tokens]`` of all ranks' calibration windows.
-        meta_model: the model.
         block_inputs: calls the model's blocks.
         ranks: the ranks that share the windows. Every rank takes every optimizer step on its own
             copy of the weights.

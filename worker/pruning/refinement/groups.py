@@ -17,7 +17,6 @@ def trained_groups(
     """Return the groups of a block's parameters in the order in which they are trained.
 
     Args:
-        block: the block.
         layers: the block's pruned layers.
         refinement: how the block is trained.
     """

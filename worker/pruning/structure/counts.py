@@ -24,7 +24,6 @@ class UnitCounts:
     """The units of a model's blocks, and how many of them are removed.
 
     Args:
-        meta_model: the model.
         found: the units of each block.
         fields: the fields of the config that decide how many units there are; units of modules that
             no field decides about stay.

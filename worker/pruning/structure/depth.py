@@ -74,7 +74,6 @@ class Depth(Removal):
         One block of each kind stays, such as the only one with attention.
 
         Args:
-            meta_model: the model.
             distances: for each block, how much its outputs differ from its inputs; of equal
                 distances, that of the later block counts as smaller.
 

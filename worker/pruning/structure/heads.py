@@ -33,7 +33,7 @@ class Heads(Removal):
     repairs: bool = True
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
-        """Return the units of a block, some of which are removed."""
+        """Return all units of a block; `reduction` says how many of them are removed."""
         return attention_heads(block, config)
 
     def ratios(self, meta_model: MetaModel) -> Sequence[float]:

@@ -58,7 +58,7 @@ class MeasuredUnits(Removal):
         return replace(self, measure=self.measure.starting(start))
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
-        """Return the units of a block, some of which are removed: first heads, then channels."""
+        """Return all units of a block, first heads, then channels; some of them are removed."""
         return [*attention_heads(block, config), *mlp_channels(block, config)]
 
     @once_per_model

@@ -40,7 +40,7 @@ class Adapt:
         return self
 
     def steps_to(self, share: float) -> int:
-        """Return in how many steps the mean share rises by ``share``."""
+        """Return the number of steps after which the mean share has risen by ``share``."""
         if self.rise is None:
             return self.steps
         return min(ceil(share / self.rise - _ROUNDING), self.steps)

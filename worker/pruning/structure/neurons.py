@@ -40,7 +40,7 @@ class Neurons(Removal):
         return replace(self, spared_windows=windows)
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
-        """Return the units of a block, some of which are removed."""
+        """Return all units of a block; `reduction` says how many of them are removed."""
         return mlp_channels(block, config)
 
     def ratios(self, meta_model: MetaModel) -> Sequence[float]:

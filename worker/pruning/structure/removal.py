@@ -62,7 +62,7 @@ class Removal:
         return self
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
-        """Return the units of a block, some of which are removed."""
+        """Return all units of a block; `reduction` says how many of them are removed."""
         raise NotImplementedError
 
     def ratios(self, meta_model: MetaModel) -> Sequence[float]:
@@ -89,7 +89,6 @@ class Removal:
         """Return the fields of the smaller model's config that change.
 
         Args:
-            meta_model: the model.
             removed: the blocks that are removed as a whole; none unless `drops_blocks`.
         """
         return self.reduction(meta_model).fields
@@ -102,7 +101,6 @@ class Removal:
         """Return how units are measured before the sweep; None if they are not.
 
         Args:
-            meta_model: the model.
             windows: token ids ``[windows, tokens]`` of the calibration windows.
         """
         return None

@@ -91,7 +91,6 @@ def rows_of(block: nn.Module, layer: LinearLayer, places: Tensor) -> list[Slices
 
     Args:
         block: the block of the layer.
-        layer: the layer.
         places: ``[units, n]`` int64; the layer's output features that each unit has.
     """
     rows = [Slices(layer.weight_name, 1 if layer.transposed else 0, places, layer.expert)]

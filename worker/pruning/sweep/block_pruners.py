@@ -22,7 +22,6 @@ class BlockPruners:
     """Makes the pruner of each block.
 
     Attributes:
-        meta_model: the model.
         recipe: how the model is pruned.
         reduction: how much smaller the model will be; None if no units are removed.
         second_text: the indices of this rank's batches of a second text, as `UnitPruner` takes

@@ -25,7 +25,6 @@ def block_result(
     """Return the result of a block.
 
     Args:
-        meta_model: the model.
         index: index of the block.
         decision: what was decided about the block before the first block was pruned.
         pruner: pruned the block's layers; None if the whole block was removed.

@@ -38,7 +38,6 @@ class Evaluation:
     """Evaluates the dense and the pruned model; each rank runs its share of the windows.
 
     Args:
-        meta_model: the model.
         block_inputs: embeds the windows and calls the blocks.
         batches: the token ids ``[batch, tokens]`` of all ranks.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.

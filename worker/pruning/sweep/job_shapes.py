@@ -35,7 +35,6 @@ def plan_pruning(
     """Plan the pruning of a model, for the memory that is available now.
 
     Args:
-        meta_model: the model.
         recipe: how to prune.
         calibration, evaluation: ``[windows, tokens]`` token ids.
         budget_bytes: the most memory that this process may hold; None for no such limit.

@@ -53,7 +53,6 @@ class ModelOutput:
         """Add the shards of finished blocks to the output.
 
         Args:
-            shards: the shards.
             smaller: the smaller model, if blocks were cut before they were written.
 
         Returns:

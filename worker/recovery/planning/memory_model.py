@@ -7,6 +7,7 @@ from worker.recovery.planning.sizes import (
     CHUNK_TOKENS,
     FORWARD_TOKENS,
     LOGITS_BYTES,
+    TARGET_BYTES,
     top_count,
 )
 from worker.recovery.planning.workload import (
@@ -20,7 +21,6 @@ from worker.recovery.settings import Recovery
 _LIBRARY_BYTES = 16 << 20  # buffers of the linear algebra libraries
 _TRAINED_BYTES = 16  # per trained number: itself, its gradient and two moments, in fp32
 _MASK_BYTES = 1
-_TARGET_BYTES = 6  # per kept probability: an index and a logarithm
 _LOSS_COPIES = 8  # of the fp32 logits: other dtypes, softmaxes and gradients
 _STATE_BYTES = 12  # per trained number in the files of a state
 
@@ -69,7 +69,7 @@ def scratch_bytes(shape: ModelShape, recovery: Recovery, work: RecoveryWork) -> 
 
 def _target_bytes(shape: ModelShape) -> int:
     """Return the bytes needed to store the dense model's prediction for one token."""
-    return _TARGET_BYTES * top_count(shape.vocabulary)
+    return TARGET_BYTES * top_count(shape.vocabulary)
 
 
 class _MemoryModel:

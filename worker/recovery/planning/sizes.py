@@ -16,6 +16,10 @@ TOP = 512
 """Maximum number of tokens, the most likely ones, whose probabilities a prediction keeps."""
 
 
+TARGET_BYTES = 6
+"""Stored bytes of one of these probabilities: an index and a logarithm."""
+
+
 def top_count(vocabulary: int) -> int:
     """Return how many tokens' probabilities a prediction keeps, always fewer than all."""
     return min(TOP, vocabulary - 1)

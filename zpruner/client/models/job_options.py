@@ -131,3 +131,4 @@ class JobOptions(TypedDict, total=False):
     not_before: datetime | timedelta | str | None
     deadline: datetime | timedelta | str | None
     max_cost: float | None
+    min_memory_gb: float | None

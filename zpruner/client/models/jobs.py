@@ -148,6 +148,7 @@ class JobFields(ResponseModel):
     queue_position: int | None = None
     priority: int = 0
     max_cost: float | None = None
+    min_memory_gb: float | None = None
     cost: Cost | None = None
     created_by: str | None = None
     status: str

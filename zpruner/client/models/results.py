@@ -14,7 +14,7 @@ class Measured(ResponseModel):
 
 
 class RecoveryMetrics(Measured):
-    """What the recovery of a pruned model took, and how far it lowered the held-out loss."""
+    """The steps, tokens and time of a recovery, and how far it lowered the held-out loss."""
 
     steps: int | None = None
     tokens: int | None = None

@@ -2910,7 +2910,7 @@ export interface components {
             refusal: string | null;
             /**
              * Queue
-             * @description A queue where it fits.
+             * @description The queue of the request, if it fits there.
              */
             queue: string | null;
             memory: components["schemas"]["Memory"];
@@ -3374,7 +3374,7 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            /** @description What the next layers read; by default `fused`, but `reference` with `experts`, and with a `target` of `neurons` or `heads` unless `refine`, `correction`, `steps` or `keep_dataset` stands beside it. */
             propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
@@ -3586,6 +3586,11 @@ export interface components {
              * @description What the job may cost, where its queue has a price: it is refused if it will likely cost more, and stops after the block with which it has.
              */
             max_cost?: number | null;
+            /**
+             * Min Memory Gb
+             * @description The memory that the device of the job's worker must have, in units of 10⁹ bytes; the job waits for one that has it.
+             */
+            min_memory_gb?: number | null;
         };
         /**
          * JobDetail
@@ -3599,6 +3604,7 @@ export interface components {
          *       "queue": "gpu",
          *       "priority": 0,
          *       "max_cost": null,
+         *       "min_memory_gb": null,
          *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
          *       "status": "running",
          *       "phase": "pruning",
@@ -3779,6 +3785,11 @@ export interface components {
              */
             max_cost: number | null;
             /**
+             * Min Memory Gb
+             * @description The memory that its worker must have.
+             */
+            min_memory_gb: number | null;
+            /**
              * Created By
              * @description The key with which it was submitted, if any.
              */
@@ -3953,6 +3964,7 @@ export interface components {
          *           "queue": "gpu",
          *           "priority": 0,
          *           "max_cost": null,
+         *           "min_memory_gb": null,
          *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
          *           "status": "running",
          *           "phase": "pruning",
@@ -4260,6 +4272,7 @@ export interface components {
          *       "queue": "gpu",
          *       "priority": 0,
          *       "max_cost": null,
+         *       "min_memory_gb": null,
          *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
          *       "status": "running",
          *       "phase": "pruning",
@@ -4412,6 +4425,11 @@ export interface components {
              * @description The job stops once it has cost more.
              */
             max_cost: number | null;
+            /**
+             * Min Memory Gb
+             * @description The memory that its worker must have.
+             */
+            min_memory_gb: number | null;
             /**
              * Created By
              * @description The key with which it was submitted, if any.
@@ -4680,7 +4698,7 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            /** @description What the next layers read; by default `fused`, but `reference` with `experts`, and with a `target` of `neurons` or `heads` unless `refine`, `correction`, `steps` or `keep_dataset` stands beside it. */
             propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
@@ -4892,6 +4910,11 @@ export interface components {
              * @description What the job may cost, where its queue has a price: it is refused if it will likely cost more, and stops after the block with which it has.
              */
             max_cost?: number | null;
+            /**
+             * Min Memory Gb
+             * @description The memory that the device of the job's worker must have, in units of 10⁹ bytes; the job waits for one that has it.
+             */
+            min_memory_gb?: number | null;
         };
         /**
          * JobResult
@@ -6442,7 +6465,7 @@ export interface components {
             before: string;
             /**
              * Currency
-             * @description Of all costs; null if no queue has a price.
+             * @description Of all costs; null if no queue and no job has a price.
              */
             currency: string | null;
             total: components["schemas"]["UseRow"];
@@ -6845,7 +6868,7 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            /** @description What the next layers read; by default `fused`, but `reference` with `experts`, and with a `target` of `neurons` or `heads` unless `refine`, `correction`, `steps` or `keep_dataset` stands beside it. */
             propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
@@ -8072,7 +8095,7 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            /** @description What the next layers read; by default `fused`, but `reference` with `experts`, and with a `target` of `neurons` or `heads` unless `refine`, `correction`, `steps` or `keep_dataset` stands beside it. */
             propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
@@ -8283,6 +8306,11 @@ export interface components {
              * @description What the job may cost, where its queue has a price: it is refused if it will likely cost more, and stops after the block with which it has.
              */
             max_cost?: number | null;
+            /**
+             * Min Memory Gb
+             * @description The memory that the device of the job's worker must have, in units of 10⁹ bytes; the job waits for one that has it.
+             */
+            min_memory_gb?: number | null;
             /**
              * Grid
              * @description Values of each varied field; every combination is a point.

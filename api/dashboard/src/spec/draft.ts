@@ -29,9 +29,9 @@ function hasSpread(value: object): value is { name: string; spread: number } {
 }
 
 /** Whether a value is a text with its share: `wikitext2=0.25`, or `generated=0.5` without a name. */
-function hasShare(value: object): value is { dataset: string | null; share: number } {
+function hasShare(value: object): value is { dataset?: string | null; share: number } {
   const isPlain = !("text_field" in value) || value.text_field === null;
-  return "dataset" in value && "share" in value && isPlain;
+  return ("dataset" in value || "generated" in value) && "share" in value && isPlain;
 }
 
 /** Parse an allocation with its spread. */

@@ -246,6 +246,7 @@ describe("a draft", () => {
       { dataset: null, generated: true, share: 0.5, text_field: null },
     ];
     expect(toText(mix)).toBe("c4=0.25, generated=0.5");
+    expect(toText([{ generated: true, share: 0.5 }])).toBe("generated=0.5"); // as in an example
   });
 
   it("of a rerun unticks an object with all its members, and sets one of them", () => {

@@ -61,7 +61,8 @@ def test_a_rerun_is_a_new_job_with_its_changes_and_its_parent(
     client: TestClient, sessions: Sessions, queue: ListQueue
 ) -> None:
     spec = make_spec(method="wanda", seed=7)
-    parent = make_job(sessions, spec, name="first", labels={"a": "b"}, status=JobState.succeeded)
+    fields = {"labels": {"a": "b"}, "status": JobState.succeeded, "min_memory_bytes": 24 * 10**9}
+    parent = make_job(sessions, spec, name="first", **fields)
 
     response = client.post(f"/v1/jobs/{parent.id}/rerun", json={"sparsity": 0.6, "name": "second"})
 
@@ -70,7 +71,7 @@ def test_a_rerun_is_a_new_job_with_its_changes_and_its_parent(
     assert job["id"] != parent.id
     assert (job["parent_id"], job["status"], job["attempt"]) == (parent.id, "queued", 0)
     assert job["spec"] == spec.model_dump(mode="json") | {"sparsity": 0.6}
-    assert (job["name"], job["labels"]) == ("second", {"a": "b"})
+    assert (job["name"], job["labels"], job["min_memory_gb"]) == ("second", {"a": "b"}, 24.0)
     assert queue.ids == [job["id"]]
     (child,) = client.get(f"/v1/jobs?parent={parent.id}").json()["data"]
     assert child["id"] == job["id"]

@@ -93,7 +93,11 @@ def test_a_month_adds_up_to_the_time_of_all_attempts_of_failed_cancelled_and_del
     keys = ("key_a", "key_b", "key_a", None)
     lengths = [0.1234567, 1 / 3, 2.0, 0.7]
     jobs = [
-        held_job(sessions, (n, n + hours), MethodName.wanda, {}, key, end, hourly_price=n and 4.0)
+        held_job(
+            *(sessions, (n, n + hours), MethodName.wanda, {}, key, end),
+            hourly_price=n and 4.0,
+            currency="EUR",
+        )
         for n, (hours, key, end) in enumerate(zip(lengths, keys, ends, strict=True))
     ]
     held_job(sessions, (27 * 24, 27 * 24 + 1), MethodName.wanda, {}, "key_a")  # in February
@@ -110,6 +114,7 @@ def test_a_month_adds_up_to_the_time_of_all_attempts_of_failed_cancelled_and_del
     assert timedelta(seconds=use["total"]["worker_seconds"]) == total
     costs = {row["name"]: row["cost"] for row in use["keys"]}
     assert costs == {"key_a": 8.0, "key_b": 1.3333, "": 2.8}
+    assert use["currency"] == "EUR"  # that of the jobs, as no queue has a price now
     lines = table(client, "/v1/use.csv?month=2026-01")
     by_key = {line["name"]: line["cost"] for line in lines if line["by"] == "key"}
     assert by_key == {name: str(cost) for name, cost in costs.items()}

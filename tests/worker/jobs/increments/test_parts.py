@@ -8,6 +8,7 @@ import pytest
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.recovery.recoveries import recovery_settings
 from worker.jobs.increments.parts import job_of, recovery_at
 from worker.jobs.increments.step_metrics import violated_bounds
 from worker.jobs.opened_job import OpenedJob
@@ -15,7 +16,6 @@ from worker.jobs.recipes import last_increment
 from worker.jobs.resources import Resources
 from worker.pruning.base.compute import compute_device
 from worker.pruning.base.increments import AT_ONCE, Increment
-from worker.recovery.settings import Recovery
 from worker.sources.models import ModelFolder
 
 
@@ -54,7 +54,7 @@ def test_the_windows_of_all_steps_are_those_of_the_whole_recovery(
 
 
 def test_a_recovery_that_is_not_divided_is_unchanged() -> None:
-    recovery = Recovery("masked", tokens=100)
+    recovery = recovery_settings("masked", tokens=100)
     assert recovery_at(recovery, 64, AT_ONCE) is recovery
 
 

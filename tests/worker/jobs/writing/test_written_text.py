@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
 from db.spec.prune_spec import PruneSpec
-from tests.worker.evaluation.models import write_model_and_tokenizer
-from tests.worker.sources.builders import TEMPLATE
+from tests.models import MIXTURES, write_model
+from tests.worker.evaluation.models import CONFIG, POSITIONS, write_model_and_tokenizer
+from tests.worker.sources.builders import TEMPLATE, byte_tokenizer
 from worker.evaluation import self_written
 from worker.evaluation.self_written import WritingStyle, write_chunk
 from worker.evaluation.written_texts import WrittenText
@@ -76,17 +78,26 @@ def weights(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.glob("*.safetensors")}
 
 
-def stop_at(count: int) -> Callable[[JobProgress], None]:
-    """Return a function that stops a job at its n-th progress while the model writes."""
+def stop_at(count: int, phase: Phase = Phase.writing) -> Callable[[JobProgress], None]:
+    """Return a function that stops a job at its n-th progress in a phase."""
     left = count
 
     def stop(progress: JobProgress) -> None:
         nonlocal left
-        left -= progress.phase is Phase.writing
+        left -= progress.phase is phase
         if left == 0:
             raise StoppedError
 
     return stop
+
+
+def write_mixture(folder: Path) -> Path:
+    """Write a mixture of experts with a tokenizer of bytes."""
+    config = deepcopy(MIXTURES["mixtral"])
+    config.vocab_size, config.max_position_embeddings = CONFIG.vocab_size, POSITIONS
+    tokenizer: Any = byte_tokenizer()
+    tokenizer.save_pretrained(write_model(folder, config))
+    return folder
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,51 @@ def test_a_job_that_stops_while_its_model_writes_goes_on_with_the_same_bytes(
     run(folder, tmp_path, shown.append, recover=RECOVER)
     assert sum(step.phase is Phase.writing for step in shown) == LENGTH  # the chunk that stopped
     assert weights(tmp_path) == weights(written.out) != {}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"quantize": "w4a16"},
+        {"method": "neurons", "sparsity": 0.0, "ratio": 0.25},
+        {"method": "heads", "sparsity": 0.0, "ratio": 0.25},
+        {"method": "depth", "sparsity": 0.0, "ratio": 0.34},
+        {
+            "method": "experts",
+            "sparsity": 0.0,
+            "experts": 2,
+            "recover": RECOVER | {"kind": "router"},
+        },
+    ],
+    ids=lambda fields: fields.get("method", "quantize"),
+)
+def test_a_rounded_or_smaller_model_is_stopped_and_recovered_by_the_same_texts(
+    folder: Path, tmp_path: Path, written: Written, fields: dict[str, Any]
+) -> None:
+    given = {"recover": RECOVER} | fields
+    if fields.get("method") == "experts":
+        given |= {"model": f"local:{write_mixture(folder / 'mixture')}"}
+    resources = Resources(device="cpu", baselines=written.known)
+    with pytest.raises(StoppedError):
+        run(folder, tmp_path, stop_at(2, Phase.recovering), resources, **given)
+    shown: list[JobProgress] = []
+    report = run(folder, tmp_path, shown.append, resources, **given)
+    phases = [step.phase for step in shown]
+    assert Phase.writing not in phases
+    assert Phase.recovering in phases
+    training = report["recovery"]["training"]
+    assert [source["windows"] for source in training["sources"]] == [8, 8]
+    is_same = training == written.report["recovery"]["training"]
+    assert is_same == ("model" not in given)  # another model writes another text
+
+
+def test_a_later_recovery_reads_the_predictions_of_an_earlier_one(
+    folder: Path, tmp_path: Path, written: Written
+) -> None:
+    shown, resources = list[JobProgress](), Resources(device="cpu", baselines=written.known)
+    run(folder, tmp_path, shown.append, resources, recover=RECOVER, sparsity=0.4)
+    stages = {step.recovery["stage"] for step in shown if step.recovery}
+    assert stages == {"training", "evaluating"}
 
 
 def test_a_model_with_a_chat_template_writes_conversations(

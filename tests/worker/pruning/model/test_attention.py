@@ -1,5 +1,6 @@
 from copy import deepcopy
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedModel
 
+from worker.evaluation.generation import generated
 from worker.pruning.model import attention
 from worker.pruning.model.attention import causal_attention, use_sliced_attention
 
@@ -30,6 +32,14 @@ def test_it_is_what_torch_computes(tokens: int, heads: int, groups: int) -> None
     )
     assert got.dtype == torch.bfloat16
     torch.testing.assert_close(got.float(), want.transpose(1, 2), rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("queries", [1, 70])
+def test_the_last_queries_of_a_sequence_attend_to_all_tokens_before_them(queries: int) -> None:
+    query, key, value = _heads(6, 150, 16), _heads(2, 150, 16), _heads(2, 150, 24)
+    whole = causal_attention(query, key, value, 0.3)
+    last = causal_attention(query[:, :, -queries:], key, value, 0.3)
+    torch.testing.assert_close(last, whole[:, -queries:], rtol=0.02, atol=0.02)
 
 
 def _model(config: LlamaConfig | MistralConfig, dtype: torch.dtype) -> PreTrainedModel:
@@ -79,6 +89,28 @@ def test_a_model_computes_the_same_logits_with_slices(
         f"transformers {version('transformers')} calls attention differently: see `attention.py`"
     )
     torch.testing.assert_close(got, want, rtol=0.02, atol=0.02)
+
+
+def test_a_token_after_cached_ones_is_computed_with_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, ids, queries = _model(LlamaConfig(**SMALL), torch.bfloat16), torch.arange(40)[None], []
+    use_sliced_attention(model)
+    with torch.no_grad():
+        want = model(ids, use_cache=False).logits[0, -3:]
+
+    def counted(query: Tensor, *others: Any) -> Tensor:
+        queries.append(query.shape[2])
+        return causal_attention(query, *others)
+
+    def given(logits: Tensor) -> Tensor:
+        seen.append(logits[0])
+        return ids[:, min(len(seen) + 37, 39)]
+
+    seen: list[Tensor] = []
+    monkeypatch.setattr(attention, "causal_attention", counted)
+    for _ in zip(range(3), generated(model, ids[:, :38], 3, given), strict=True):
+        pass
+    assert queries == 2 * [38] + 4 * [1]
+    torch.testing.assert_close(torch.stack(seen), want.float(), rtol=0.02, atol=0.02)
 
 
 def test_gradients_are_computed_with_torchs_kernel() -> None:

@@ -23,6 +23,7 @@ from tests.worker.recovery.recoveries import (
     digests,
     finish,
     recovery_of,
+    recovery_settings,
 )
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import RecoveryError
@@ -122,7 +123,9 @@ def test_the_steps_are_those_of_a_second_writing_at_the_default_values(
     dense, smaller = folders(family)
     spec, steps = RecoverSpec(kind="router"), 4
     assert (spec.kl, spec.temperature, spec.lr) == (1, 1, None)
-    recovery = Recovery(spec.kind, steps * BATCH_TOKENS, spec.lr, spec.kl, spec.temperature)
+    recovery = recovery_settings(
+        spec.kind, steps * BATCH_TOKENS, spec.lr, spec.kl, spec.temperature
+    )
 
     result = finish(open_recovery(dense, smaller, tmp_path / "out", recovery))
 
@@ -174,4 +177,4 @@ def predictions(model: nn.Module, ids: Tensor) -> Tensor:
 
 
 def routers(steps: int, rate: float) -> Recovery:
-    return Recovery("router", BATCH_TOKENS * steps, rate, kl=1.0, temperature=1.0)
+    return recovery_settings("router", BATCH_TOKENS * steps, rate, kl=1.0, temperature=1.0)

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from tests.worker.pruning.planning.shapes import AMPLE, llama
+from tests.worker.recovery.recoveries import recovery_settings
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.speed import Speed
 from worker.pruning.planning.memory_limits import MARGIN, Headroom
 from worker.recovery.planning.plan import plan_recovery
 from worker.recovery.planning.workload import RecoveryWork
-from worker.recovery.settings import KINDS, Kind, Recovery
+from worker.recovery.settings import KINDS, Kind
 
 WORK = RecoveryWork(512, 64, 20_480, 512, "float32", "cpu")
 SHAPE = llama(blocks=24, hidden=2048)
@@ -25,11 +26,11 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def working_bytes(kind: Kind, dtype: str = "float32") -> int:
     work = replace(WORK, dtype=dtype)
-    return plan_recovery(SHAPE, Recovery(kind), work, AMPLE).working_bytes
+    return plan_recovery(SHAPE, recovery_settings(kind), work, AMPLE).working_bytes
 
 
 def test_the_fastest_setting_is_chosen_where_memory_is_ample() -> None:
-    plan = plan_recovery(SHAPE, Recovery("masked"), WORK, AMPLE)
+    plan = plan_recovery(SHAPE, recovery_settings("masked"), WORK, AMPLE)
     assert (plan.setting.micro_batch_windows, plan.setting.recomputes) == (2, False)
     assert plan.steps == 128
 
@@ -43,7 +44,8 @@ def test_training_weights_takes_sixteen_bytes_of_each_and_adapters_take_less() -
 
 def test_ast_reads_the_dense_blocks_once_more_and_saves_its_masks() -> None:
     masked, adaptive = (
-        plan_recovery(SHAPE, Recovery(kind), WORK, AMPLE, FAST) for kind in ("masked", "ast")
+        plan_recovery(SHAPE, recovery_settings(kind), WORK, AMPLE, FAST)
+        for kind in ("masked", "ast")
     )
     weights = sum(layer.weights for block in SHAPE.blocks for layer in block.layers)
     assert adaptive.scratch_bytes == masked.scratch_bytes + 3 * weights  # of three states
@@ -58,10 +60,10 @@ def test_ast_reads_the_dense_blocks_once_more_and_saves_its_masks() -> None:
 
 def test_less_memory_leads_to_smaller_batches_then_to_recomputing() -> None:
     chosen = []
-    left = plan_recovery(SHAPE, Recovery("masked"), WORK, AMPLE).working_bytes * 2
+    left = plan_recovery(SHAPE, recovery_settings("masked"), WORK, AMPLE).working_bytes * 2
     while True:
         try:
-            plan = plan_recovery(SHAPE, Recovery("masked"), WORK, limited(left))
+            plan = plan_recovery(SHAPE, recovery_settings("masked"), WORK, limited(left))
         except InsufficientMemoryError:
             break
         assert plan.working_bytes <= left
@@ -73,14 +75,14 @@ def test_less_memory_leads_to_smaller_batches_then_to_recomputing() -> None:
 def test_what_does_not_fit_is_refused_with_a_kind_that_does() -> None:
     left = limited(working_bytes("mask_lora") * 11 // 10)
     with pytest.raises(InsufficientMemoryError, match=r"recover masked needs .*mask_lora"):
-        plan_recovery(SHAPE, Recovery("masked"), WORK, left)
-    assert plan_recovery(SHAPE, Recovery("mask_lora"), WORK, left)
+        plan_recovery(SHAPE, recovery_settings("masked"), WORK, left)
+    assert plan_recovery(SHAPE, recovery_settings("mask_lora"), WORK, left)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_no_kind_fits_is_refused_with_what_needs_one_block(kind: Kind) -> None:
     with pytest.raises(InsufficientMemoryError, match="set recover to none and refine to true"):
-        plan_recovery(SHAPE, Recovery(kind), WORK, limited(100 << 20))
+        plan_recovery(SHAPE, recovery_settings(kind), WORK, limited(100 << 20))
 
 
 def test_routers_need_the_model_and_no_state_of_its_matrices() -> None:
@@ -90,7 +92,9 @@ def test_routers_need_the_model_and_no_state_of_its_matrices() -> None:
     assert bytes_needed["router"] < 0.75 * min(
         needed for kind, needed in bytes_needed.items() if kind != "router"
     )
-    seconds = [plan_recovery(SHAPE, Recovery(kind), WORK, AMPLE, FAST).seconds for kind in KINDS]
+    seconds = [
+        plan_recovery(SHAPE, recovery_settings(kind), WORK, AMPLE, FAST).seconds for kind in KINDS
+    ]
     assert seconds[KINDS.index("router")] == min(filter(None, seconds))
 
 
@@ -102,22 +106,26 @@ def test_blocks_are_not_copied_while_routers_are_trained() -> None:
     joined = replace(SHAPE, blocks=blocks)
     expected: dict[Kind, int] = {"router": 0, "masked": 2 * (200 << 20)}
     for kind, added in expected.items():
-        plan = plan_recovery(joined, Recovery(kind), WORK, AMPLE)
+        plan = plan_recovery(joined, recovery_settings(kind), WORK, AMPLE)
         assert plan.working_bytes == pytest.approx(working_bytes(kind) + MARGIN * added), kind
 
 
 def test_on_a_gpu_the_model_is_on_the_device() -> None:
     work = replace(WORK, device="cuda", dtype="bfloat16", seq_len=1_024)
-    plan = plan_recovery(SHAPE, Recovery("masked"), work, replace(AMPLE, device_bytes=80 << 30))
+    plan = plan_recovery(
+        SHAPE, recovery_settings("masked"), work, replace(AMPLE, device_bytes=80 << 30)
+    )
     weights = sum(layer.weights for block in SHAPE.blocks for layer in block.layers)
     assert plan.device_bytes > 16 * weights
     assert plan.host_bytes - AMPLE.resident_bytes < 16 * weights
     with pytest.raises(InsufficientMemoryError, match="the device's memory"):
-        plan_recovery(SHAPE, Recovery("masked"), work, replace(AMPLE, device_bytes=4 << 30))
+        plan_recovery(
+            SHAPE, recovery_settings("masked"), work, replace(AMPLE, device_bytes=4 << 30)
+        )
 
 
 def test_the_files_are_the_predictions_and_the_states() -> None:
-    recovery = Recovery("masked")
+    recovery = recovery_settings("masked")
     plan = plan_recovery(SHAPE, recovery, WORK, AMPLE)
     weights = sum(layer.weights for block in SHAPE.blocks for layer in block.layers)
     predictions = (512 + 64) * 512 * 512 * 6
@@ -128,13 +136,13 @@ def test_the_files_are_the_predictions_and_the_states() -> None:
 
 def test_time_grows_with_the_tokens_and_is_unknown_without_a_speed() -> None:
     short, long = (
-        plan_recovery(SHAPE, Recovery("masked", tokens=tokens), WORK, AMPLE, FAST).seconds
+        plan_recovery(SHAPE, recovery_settings("masked", tokens=tokens), WORK, AMPLE, FAST).seconds
         for tokens in (131_072, 262_144)
     )
     assert short is not None
     assert long is not None
     assert 1.5 * short < long < 2.5 * short
-    assert plan_recovery(SHAPE, Recovery("masked"), WORK, AMPLE).seconds is None
+    assert plan_recovery(SHAPE, recovery_settings("masked"), WORK, AMPLE).seconds is None
 
 
 def limited(host_bytes: int) -> Headroom:
@@ -143,7 +151,7 @@ def limited(host_bytes: int) -> Headroom:
 
 def test_rounding_the_weights_in_each_forward_takes_memory_for_the_rounded_ones() -> None:
     plain, rounding = (
-        plan_recovery(SHAPE, Recovery("masked", rounds=rounds), WORK, AMPLE).working_bytes
+        plan_recovery(SHAPE, recovery_settings("masked", rounds=rounds), WORK, AMPLE).working_bytes
         for rounds in (False, True)
     )
     assert rounding > plain
@@ -152,7 +160,7 @@ def test_rounding_the_weights_in_each_forward_takes_memory_for_the_rounded_ones(
 def test_a_smaller_model_is_trained_with_the_memory_of_what_is_left() -> None:
     left = llama(blocks=12, hidden=2048)
     whole, smaller, alone = (
-        plan_recovery(shape, Recovery("masked"), WORK, AMPLE, FAST)
+        plan_recovery(shape, recovery_settings("masked"), WORK, AMPLE, FAST)
         for shape in (SHAPE, replace(SHAPE, smaller=left), left)
     )
     assert smaller.working_bytes == alone.working_bytes < 0.6 * whole.working_bytes

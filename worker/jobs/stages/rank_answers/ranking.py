@@ -49,10 +49,8 @@ class RankAnswersStage(Stage):
     """The questions of a job, encoded.
 
     Attributes:
-        job: the job.
         asked: which questions are asked, and how many answers are drawn.
         tokenizer: the model's tokenizer.
-        questions: the questions.
         prompts: the token ids ``[n]`` of each question's prompt.
     """
 

@@ -35,7 +35,6 @@ class ZeroShotTasks(Stage):
     """The tasks of a job, loaded and ready to be scored.
 
     Attributes:
-        job: the job.
         tasks: the tasks, by name.
         asked: the continuations of each task.
         groups: the names of the tasks, by the name that the job gives: a task's, a group's or a
@@ -105,7 +104,6 @@ class _Model:
     """The dense or the pruned model.
 
     Attributes:
-        meta_model: the model.
         folder: the folder of its known scores; None if they are not kept.
         identity: parts that identify it in place of those of `model_parts`.
     """

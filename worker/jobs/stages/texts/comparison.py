@@ -33,7 +33,6 @@ class TextsStage(Stage):
     """Compares the dense and the pruned model on the evaluation texts of a job.
 
     Attributes:
-        job: the job.
         texts: the encoded windows of each text, by its name.
     """
 

@@ -40,7 +40,6 @@ class SolverCost(Protocol):
         first of them.
 
         Args:
-            layer: the layer.
             selects: whether the solver chooses the mask as well.
         """
 

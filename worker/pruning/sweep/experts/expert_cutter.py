@@ -43,7 +43,7 @@ class ExpertCutter:
 
     @property
     def smaller(self) -> MetaModel:
-        """The model with fewer experts, of which no weights are stored yet."""
+        """The model with fewer experts, whose weights are not written yet."""
         return self.mixture.model
 
     @property

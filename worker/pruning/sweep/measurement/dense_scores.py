@@ -26,7 +26,6 @@ class DenseScores:
     """Measures the blocks of the dense model, using the Wanda scores of their matrices.
 
     Attributes:
-        meta_model: the model.
         block_inputs: calls the model's blocks.
         recipe: decides which layers are measured.
         ranks: the ranks that share the inputs; the scores are computed over the inputs of

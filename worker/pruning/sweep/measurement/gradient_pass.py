@@ -52,7 +52,6 @@ class BackwardPass:
     sum of their gradients would be known.
 
     Attributes:
-        meta_model: the model.
         block_inputs: embeds the windows and calls the blocks.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
         ranks: the ranks that share the windows; totals are over the windows of all ranks.

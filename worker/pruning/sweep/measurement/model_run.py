@@ -40,7 +40,7 @@ class ModelRun:
 
     @property
     def backward(self) -> BackwardPass:
-        """Runs windows backward, too."""
+        """The run of windows forward and backward, for gradients of the loss."""
         return BackwardPass(self.meta_model, self.block_inputs, self.token_loss, self.ranks)
 
     def batches(self, windows: Tensor) -> list[Tensor]:

@@ -199,7 +199,6 @@ class Recipe:
         """Return the layers of a block whose inputs decide what is pruned or removed.
 
         Args:
-            meta_model: the model.
             index: index of the block.
             block: the block of the model, or a copy of it.
         """

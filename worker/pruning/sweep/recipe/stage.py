@@ -33,7 +33,6 @@ class StagedModel:
     """A model, and what its stages share.
 
     Attributes:
-        meta_model: the model.
         layers: returns the layers of a block that stages may change.
         correction: as in `Recipe`.
     """

@@ -20,7 +20,6 @@ class AdaptShares:
 
     Attributes:
         run: the model, from which earlier increments may have removed units.
-        units: the units of the model.
         settings: in how many steps the shares rise, and how they differ.
     """
 

@@ -15,7 +15,6 @@ def check_removal(meta_model: MetaModel, block_inputs: BlockInputs, removal: Rem
     """Check on the first block of each kind that what is removed can be removed.
 
     Args:
-        meta_model: the model.
         block_inputs: calls the model's blocks.
         removal: which units or blocks are removed.
 

@@ -25,7 +25,6 @@ class Module:
 
     Attributes:
         block: index of the block.
-        units: the units.
         entries: how many parameters each of them has.
         start: the place of the first one among all units.
         has_heads: whether the units are attention heads, not channels.

@@ -73,7 +73,6 @@ class PolicySearch:
     """Changes the probabilities of a model's units, step by step.
 
     Attributes:
-        units: the units of the model.
         budgets: how many units stay; each module is in one of these.
         settings: how the probabilities are learned.
         trials: runs the model without some units; the progress of its run records probabilities.

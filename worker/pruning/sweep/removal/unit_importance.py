@@ -39,7 +39,6 @@ class _Sums:
     """The sums of gradients over windows, which give the importance of units.
 
     Args:
-        meta_model: the model.
         removal: which units the blocks have.
         scale: by what the sums are divided, so that they are the gradients of the mean loss.
 

@@ -27,7 +27,6 @@ class UnitTrials:
 
     Attributes:
         run: the model, from which earlier increments may have removed units.
-        units: the units of the model.
     """
 
     run: ModelRun

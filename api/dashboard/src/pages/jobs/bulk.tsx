@@ -15,6 +15,7 @@ import { LabelForm } from "./label-form.tsx";
 import { useMatching } from "./matching.ts";
 import { clearSelection, select, useSelection } from "./selection.ts";
 import { jobTitle } from "./table/cells.tsx";
+import { pointNames } from "./table/entries.ts";
 
 const MAX_COMPARED = 20;
 const MAX_REASONS = 5;
@@ -44,8 +45,10 @@ export function BulkBar({ listed, filter }: Props) {
   const place = searchOf({ ...filter, sort: "-created" });
   const isInside = ({ id }: Job) =>
     present.has(id) || (matching?.place === place && matching.ids.has(id));
+  const points = pointNames([...new Map([...selection, ...present]).values()]);
+  const titleOf = (job: Job) => [jobTitle(job), points.get(job.id)].filter(Boolean).join(", ");
   const names = (some: Job[]) => (
-    <Names jobs={some} outside={some.filter((job) => !isInside(job)).length} />
+    <Names jobs={some} titleOf={titleOf} outside={some.filter((job) => !isInside(job)).length} />
   );
   const selectAll = (all: Job[]) => {
     setMatching({ place, ids: new Set(all.map(({ id }) => id)) });
@@ -77,7 +80,7 @@ export function BulkBar({ listed, filter }: Props) {
       <button type="button" className="quiet" onClick={clearSelection}>
         Clear selection
       </button>
-      {failures.length > 0 && <Failures failures={failures} />}
+      {failures.length > 0 && <Failures failures={failures} titleOf={titleOf} />}
     </section>
   );
 }
@@ -104,15 +107,21 @@ function SelectAll({ filter, inside, selectAll }: SelectAllProps) {
   );
 }
 
+interface NamesProps {
+  jobs: Job[];
+  titleOf: (job: Job) => string;
+  outside: number;
+}
+
 /** The names of the first jobs, and how many of all are outside of the filter. */
-function Names({ jobs, outside }: { jobs: Job[]; outside: number }) {
+function Names({ jobs, titleOf, outside }: NamesProps) {
   const others = jobs.length - MAX_NAMES;
   return (
     <div className="bulk-names">
       <ul>
         {jobs.slice(0, MAX_NAMES).map((job) => (
           <li key={job.id}>
-            {jobTitle(job)} <span className="faint mono">{shortId(job.id)}</span>
+            {titleOf(job)} <span className="faint mono">{shortId(job.id)}</span>
           </li>
         ))}
         {others > 0 && <li>and {count(others)} more</li>}
@@ -208,14 +217,19 @@ function retryMessage(jobs: Job[]): string {
   return `${start} ${hopeless} of them failed for a reason that a retry does not change.`;
 }
 
-function Failures({ failures }: { failures: Failure[] }) {
+interface FailuresProps {
+  failures: Failure[];
+  titleOf: (job: Job) => string;
+}
+
+function Failures({ failures, titleOf }: FailuresProps) {
   return (
     <div className="note is-failed" role="alert">
       <Icon name="warning" />
       <ul>
         {failures.slice(0, MAX_REASONS).map(({ job, error }) => (
           <li key={job.id}>
-            {jobTitle(job)}: {error.message}
+            {titleOf(job)}: {error.message}
           </li>
         ))}
         {failures.length > MAX_REASONS && <li>and {failures.length - MAX_REASONS} more</li>}

@@ -6,7 +6,7 @@ import { cleared, filterOf, isFiltered, nextSort, searchOf } from "./filters/fil
 import { BUILT_IN, savedViews, withoutView, withView } from "./filters/views.ts";
 import { between } from "./selection.ts";
 import { namesOf, shownOf } from "./table/chosen-columns.ts";
-import { entriesOf, jobsOf, pointsOf } from "./table/entries.ts";
+import { entriesOf, jobsOf, pointNames, pointsOf } from "./table/entries.ts";
 
 describe("a filter", () => {
   it("is written to the address and parsed back", () => {
@@ -80,6 +80,12 @@ describe("the rows", () => {
     const entries = entriesOf([of("a", "depth", 0.1), of("b", "wanda", null)], true);
     const names = entries.flatMap(pointsOf).map((one) => one.kind === "job" && one.name);
     expect(names).toEqual(["10 %, depth", "no ratio, wanda"]);
+    expect(pointNames([...jobs.slice(0, 1), of("x", "depth", 0.1), of("y", "depth", 0.2)])).toEqual(
+      new Map([
+        ["x", "10 %"],
+        ["y", "20 %"],
+      ]),
+    );
     expect(entriesOf(jobs, false).map(({ id }) => id)).toEqual(["a", "b", "c", "d", "e"]);
   });
 

@@ -174,20 +174,24 @@ export function Labels({ job }: { job: Job }) {
   const { filter, change } = useFilter();
   const pairs = Object.entries(job.labels);
   if (pairs.length === 0) return <span className="faint">{NONE}</span>;
-  return pairs.map(([name, value]) => (
-    <button
-      key={name}
-      type="button"
-      className="label-chip"
-      title={`Only jobs with the label ${name}=${value}`}
-      onClick={() => {
-        const others = filter.label.filter((one) => !one.startsWith(`${name}:`));
-        change({ ...filter, label: [...others, `${name}:${value}`] });
-      }}
-    >
-      {name}={String(value)}
-    </button>
-  ));
+  return (
+    <span className="label-line">
+      {pairs.map(([name, value]) => (
+        <button
+          key={name}
+          type="button"
+          className="label-chip"
+          title={`Only jobs with the label ${name}=${value}`}
+          onClick={() => {
+            const others = filter.label.filter((one) => !one.startsWith(`${name}:`));
+            change({ ...filter, label: [...others, `${name}:${value}`] });
+          }}
+        >
+          {name}={String(value)}
+        </button>
+      ))}
+    </span>
+  );
 }
 
 /** The key with which a job was submitted, by its name if this caller may read it. */

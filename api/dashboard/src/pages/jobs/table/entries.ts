@@ -46,6 +46,12 @@ export function pointsOf(entry: Entry): Entry[] {
   }));
 }
 
+/** Return the names of the points of sweeps among jobs, by their ids. */
+export function pointNames(jobs: Job[]): Map<string, string> {
+  const points = entriesOf(jobs, true).flatMap(pointsOf);
+  return new Map(points.map((one) => [one.id, (one.kind === "job" && one.name) || ""]));
+}
+
 /** Return the fields in which the jobs of a sweep differ. */
 function varied(jobs: Job[]): string[] {
   const names = Object.keys(jobs[0]?.spec ?? {});

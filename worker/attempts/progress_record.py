@@ -1,4 +1,4 @@
-"""Recording the progress of an attempt in its log and its trace."""
+"""Recording the progress of an attempt in its job, its log and its trace."""
 
 import logging
 from typing import Any
@@ -6,6 +6,11 @@ from typing import Any
 from opentelemetry.trace import get_current_span
 
 from db.core.states import Phase
+from db.spec.prune_spec import untimed
+from worker.attempts.attempt import Attempt
+from worker.attempts.lease_watchdog import AttemptStopped, LeaseWatchdog, stop_reason_for
+from worker.attempts.staging_saver import StagingSaver
+from worker.jobs.eta import EtaEstimator
 from worker.jobs.progress import JobProgress
 
 log = logging.getLogger("worker.attempts.run")
@@ -27,7 +32,34 @@ LOSSES = (
 )
 
 
-def log_progress(progress: JobProgress, previous_phase: Phase | None) -> None:
+class ProgressRecord:
+    """Records the progress of one attempt, and ends the attempt when it must not go on."""
+
+    def __init__(self, attempt: Attempt, watchdog: LeaseWatchdog, saver: StagingSaver) -> None:
+        self._attempt, self._watchdog, self._saver = attempt, watchdog, saver
+        self._estimator = EtaEstimator(is_measured=bool(untimed(attempt.spec)))
+        self._phase: Phase | None = None
+
+    def add(self, progress: JobProgress) -> None:
+        """Save the staged files if that is due, and record progress that is new.
+
+        Raises:
+            AttemptStopped: the attempt must end before its work is finished.
+        """
+        if not self._attempt.answers_trial:
+            self._saver.save(progress)  # first: any machine can resume from a reported block
+        is_new = progress.phase is not self._phase or progress.has_finished_work
+        if is_new or self._estimator.is_due(progress):
+            _log(progress, self._phase)
+            self._phase = progress.phase
+            status = self._attempt.record(progress, self._estimator.update(progress))
+            if (reason := stop_reason_for(status)) is not None:
+                raise AttemptStopped(reason)
+            self._attempt.check_cost()
+        self._watchdog.check()
+
+
+def _log(progress: JobProgress, previous_phase: Phase | None) -> None:
     """Log each phase when it begins, and each block or step when it is finished."""
     if progress.phase is not previous_phase:
         log.info("%s", progress.phase)
