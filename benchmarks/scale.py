@@ -143,9 +143,9 @@ def _report_block(sessions: Sessions, chance: random.Random) -> object:
         )
 
 
-def _order(sessions: Sessions, chance: random.Random) -> object:
+def _order(sessions: Sessions, chance: random.Random) -> None:
     _report_block(sessions, chance)
-    return order_events(sessions)
+    order_events(sessions)
 
 
 def _relay(sessions: Sessions, _: random.Random) -> object:
