@@ -22,6 +22,7 @@ pytest_plugins = (
     "tests.suite.groups",
     "tests.suite.leftovers",
     "tests.suite.starts",
+    "tests.suite.statements",
     "tests.suite.tiers",
     "tests.bucket_server",
     "tests.e2e.shared_service",

@@ -1,6 +1,7 @@
 """Small random models of many families, saved as Hugging Face folders."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from transformers import (
@@ -249,15 +250,35 @@ UNSUPPORTED: dict[str, PretrainedConfig] = {
 def write_model(
     folder: Path, config: PretrainedConfig, dtype: torch.dtype = torch.float32, seed: int = 0
 ) -> Path:
-    """Write a random model with weights large enough that its outputs differ between tokens."""
+    """Write a random model with weights large enough that its outputs differ between tokens.
+
+    The files of an equal model are the same, and so is what is drawn after it.
+    """
+    key = f"{config.to_json_string()} {type(config)} {dtype} {seed}"
+    if key not in _WRITTEN:
+        _WRITTEN[key] = _files(config, dtype, seed), torch.get_rng_state()
+    files, drawn = _WRITTEN[key]
+    torch.set_rng_state(drawn)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+_WRITTEN: dict[str, tuple[dict[str, bytes], torch.Tensor]] = {}
+"""The files of each model that was written, and the state of the random numbers after it."""
+
+
+def _files(config: PretrainedConfig, dtype: torch.dtype, seed: int) -> dict[str, bytes]:
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config, dtype=dtype)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 parameter.mul_(4)
-    model.save_pretrained(folder, max_shard_size="40KB")
-    return folder
+    with TemporaryDirectory() as folder:
+        model.save_pretrained(folder, max_shard_size="40KB")
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 def random_ids(windows: int, tokens: int, seed: int = 0) -> torch.Tensor:

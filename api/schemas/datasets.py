@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from api.schemas.fields import RequestModel
+from api.schemas.fields import RequestModel, RowModel
 from api.schemas.pages import Page
 from db.core.label_types import Label
 from db.core.states import JobState
@@ -60,10 +60,8 @@ class DatasetRead(BaseModel):
         return cls(dataset=row.reference, **plain)
 
 
-class DatasetUser(BaseModel):
+class DatasetUser(RowModel):
     """A job that uses a dataset."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: str
     name: str | None

@@ -1,4 +1,4 @@
-"""The base of requests, and types of fields that several of them share."""
+"""Bases of requests and responses, and types of fields that several of them share."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,12 @@ class RequestModel(BaseModel):
     """A body or query parameters that refuse unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class RowModel(BaseModel):
+    """A response that is made from the attributes of a row."""
+
+    model_config = ConfigDict(from_attributes=True)
 
 
 QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from api.schemas.fields import rounded
+from api.schemas.fields import RowModel, rounded
 from api.schemas.pages import Page
 from db.core.problem import Problem
 from db.core.states import JobState, Phase
@@ -16,10 +16,8 @@ from db.tables.jobs import BlockReport, JobEvent
 from db.tables.logs import LogLine
 
 
-class AttemptRead(BaseModel):
+class AttemptRead(RowModel):
     """One run of a job by one worker."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     number: int
     worker: str | None
@@ -54,10 +52,8 @@ class Cost(BaseModel):
         return cls.likely(None if price is None else price.of(seconds), price)
 
 
-class PhaseRead(BaseModel):
+class PhaseRead(RowModel):
     """One phase of an attempt."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     attempt: int
     name: Phase
@@ -65,10 +61,8 @@ class PhaseRead(BaseModel):
     ended_at: datetime | None
 
 
-class EventRead(BaseModel):
+class EventRead(RowModel):
     """One event of a job."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     seq: int
     at: datetime
@@ -101,10 +95,8 @@ class AnyEventPage(Page[AnyEventRead]):
     )
 
 
-class BlockRead(BaseModel):
+class BlockRead(RowModel):
     """The report of one decoder block."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     index: int
     name: str

@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from api.core.caller import Caller
-from api.schemas.fields import Moment, RequestModel
+from api.schemas.fields import Moment, RequestModel, RowModel
 from db.access.keys import Quotas
 from db.jobs.quotas import Usage
 from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey, AuditEntry
@@ -157,13 +157,11 @@ class Me(BaseModel):
         return cls(name=caller.name, scopes=scopes, key=key, quotas=Shares(**shares))
 
 
-class AuditRead(BaseModel):
+class AuditRead(RowModel):
     """One request that changed something or tried to, one use of a secret, or one deletion.
 
     Deletions are those of the retention rules.
     """
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: str
     created_at: datetime

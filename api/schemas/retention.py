@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from api.schemas.fields import RequestModel
+from api.schemas.fields import RequestModel, RowModel
 from db.core.retention_rules import Deletion, RetentionRule, RetentionRules
 
 
-class UseRead(BaseModel):
+class UseRead(RowModel):
     """The stored files of the jobs with one model, or with one label."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     name: str = Field(description="The model, or the label as `name=value`.")
     jobs: int

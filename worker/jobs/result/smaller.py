@@ -5,9 +5,8 @@ from pathlib import Path
 
 from db.core.states import Phase
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.progress import JobProgress
+from worker.jobs.progress import JobProgress, stops_at
 from worker.jobs.result.weights import WeightMeasure
-from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import WHOLE_FOLDER
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Shard
@@ -44,7 +43,7 @@ def write_smaller(
     scratch = whole / _SCRATCH  # not `whole`, whose shards may have the same names
     scratch.mkdir(exist_ok=True)
     steps = smaller_model(job, whole, blocks).write(out, scratch, WeightMeasure.of(job))
-    return (yield from mapped(steps, lambda _: [JobProgress(Phase.packaging, fraction)]))
+    return (yield from stops_at(fraction, Phase.packaging, steps))
 
 
 def write_smaller_config(job: OpenedJob, out: Path) -> tuple[str, ...]:

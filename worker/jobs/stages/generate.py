@@ -1,6 +1,6 @@
 """The texts of a job: what the dense and the pruned model make of the same prompts."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -20,10 +20,9 @@ from worker.evaluation.generation import (
 )
 from worker.evaluation.written_texts import WrittenText, written_estimates
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.progress import JobProgress
+from worker.jobs.progress import JobProgress, stops_at
 from worker.jobs.stages.stage import SHORT, Measured, Stage, WrittenModel
 from worker.jobs.windows import position_limit
-from worker.pruning.base.generators import mapped
 from worker.pruning.model.meta_model import MetaModel
 from worker.sources.tokenizer import load_tokenizer
 
@@ -90,7 +89,7 @@ class GenerateStage(Stage):
                 for ids in self.prompts.values():
                     done = number + len(texts[name]) / len(self.prompts)
                     fraction = start + (end - start) * done / 2
-                    steps = mapped(self._continued(loaded, ids), _stops_at(fraction))
+                    steps = stops_at(fraction, Phase.evaluating, self._continued(loaded, ids))
                     texts[name].append((yield from steps))
         return Measured(_metrics(texts), self._rows(texts))
 
@@ -135,8 +134,3 @@ def _metrics(texts: Mapping[str, Sequence[Continuations]]) -> dict[str, Any]:
     values = {name: estimate.value for name, estimate in estimates.items()}
     errors = {name: estimate.stderr for name, estimate in estimates.items()}
     return {ESTIMATE: values | {"texts": count}, f"{ESTIMATE}_stderr": errors}
-
-
-def _stops_at(fraction: float) -> Callable[[int], list[JobProgress]]:
-    """Return a function that returns a place to stop at a share of the whole job."""
-    return lambda _: [JobProgress(Phase.evaluating, fraction)]

@@ -12,11 +12,10 @@ import torch
 from db.core.states import Phase
 from worker.evaluation.text_bits import bits_per_byte, encoded_text, shortened_text
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.progress import JobProgress
+from worker.jobs.progress import JobProgress, stops_at
 from worker.jobs.smaller_vocabulary import SmallerVocabulary, model_rows
 from worker.jobs.stages.stage import SHORT, Measured, Stage, WrittenModel
 from worker.jobs.windows import position_limit
-from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import ROTATED_FOLDER, SMALLER_FOLDER
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Measure, Shard
@@ -67,7 +66,7 @@ class VocabularyStage(Stage):
         scratch = source / _SCRATCH
         scratch.mkdir(exist_ok=True)
         steps = self.rows.write(source, self.vocabulary.kept, out, scratch, measure)
-        return (yield from mapped(steps, lambda _: [JobProgress(Phase.packaging, fraction)]))
+        return (yield from stops_at(fraction, Phase.packaging, steps))
 
     def complete(self, out: Path) -> tuple[str, ...]:
         """Write the configs and the tokenizer, and which tokens stayed."""

@@ -18,6 +18,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.recipe.recipe import Recipe
 
 _LIBRARIES = ("torch", "transformers", "safetensors")
+_version = cache(version)  # which parses all metadata of a package
 
 
 def fingerprint(
@@ -85,7 +86,7 @@ def model_parts(
         "loss": plain_values(token_loss),
         "dtype": str(meta_model.dtype),
         "device": device_properties(device),
-        "versions": {name: version(name) for name in _LIBRARIES},
+        "versions": {name: _version(name) for name in _LIBRARIES},
         "code": code_digest(Path(__file__).parents[1]),
     }
 

@@ -1,7 +1,7 @@
 """The answers of a job's two models to questions, and rankers that choose among them."""
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -29,11 +29,10 @@ from worker.evaluation.generation import end_tokens, whole_model
 from worker.evaluation.perplexity import token_loss
 from worker.evaluation.short_questions import ShortQuestion, built_in_questions, own_question
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.progress import JobProgress
+from worker.jobs.progress import JobProgress, stops_at
 from worker.jobs.stages.rank_answers.results import MeasuredRanking, ModelRanking
 from worker.jobs.stages.stage import Measured, Stage, WrittenModel
 from worker.jobs.windows import position_limit
-from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import SCORES_FOLDER
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
 from worker.pruning.model.meta_model import MetaModel
@@ -139,7 +138,7 @@ class RankAnswersStage(Stage):
             for prompt in self.prompts:
                 share = start + (end - start) * len(drawn) / len(self.prompts)
                 steps = draw_answers(model, block, prompt, self.tokenizer.decode, *limits)
-                drawn.append((yield from mapped(steps, _stops_at(share))))
+                drawn.append((yield from stops_at(share, Phase.evaluating, steps)))
         return drawn
 
     def _ranked(self, drawn: list[DrawnAnswers]) -> ModelRanking:
@@ -172,11 +171,6 @@ class RankAnswersStage(Stage):
         """The SHA-256 of the questions, and of how their answers are drawn."""
         asked = (self.questions, self.asked.drawn, MOST_TOKENS, self.job.spec.seed)
         return sha256(repr(asked).encode()).hexdigest()
-
-
-def _stops_at(share: float) -> Callable[[int], list[JobProgress]]:
-    """Return a function that returns a place to stop at a share of the whole job."""
-    return lambda _: [JobProgress(Phase.evaluating, share)]
 
 
 def _questions(job: OpenedJob, asked: RankAnswersSpec, tokenizer: Any) -> list[ShortQuestion]:
