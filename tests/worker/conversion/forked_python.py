@@ -47,7 +47,8 @@ def _become(words: Sequence[str], env: Mapping[str, str], output: TextIO) -> NoR
         warnings.resetwarnings()
         constants.HF_HUB_OFFLINE = True
         torch.set_num_threads(1)  # the threads of OpenMP are not in a forked process
-        code = _program(words)
+        _program(words)
+        code = 0
     except SystemExit as ended:
         code = ended.code
     except BaseException:
