@@ -14,7 +14,7 @@ import redis
 from db.core.session import open_sessions
 from tests.chaos.restarts import wait_for_answer
 from tests.chaos.tally import Tally
-from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until, write_inputs
+from tests.e2e.embedded import FEW_WINDOWS, Service, ends, is_in_the_middle, serving, submit, until
 from tests.e2e.limits import LONG_LEASE
 from tests.factories import expire_lease
 from tests.processes import has_ended, job_process, kill_tree, suspend
@@ -87,10 +87,9 @@ def postgres_url(folder: Path) -> str:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def scene(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, inputs: Path
 ) -> Iterator[Scene]:
-    inputs, data = tmp_path_factory.mktemp("inputs"), tmp_path_factory.mktemp("d")
-    write_inputs(inputs)
+    data = tmp_path_factory.mktemp("d")
     settings, postgres = LONG_LEASE | {"ZPRUNER_BEAT_EVERY_S": "5"}, None
     with ExitStack() as stack:
         broker = Broker(tmp_path_factory.mktemp("b"))
@@ -110,7 +109,7 @@ def client(scene: Scene) -> Iterator[Client]:
 
 def running(client: Client) -> Job:
     """Return a job in the middle of its work."""
-    job = submit(client, "slow", samples=32)
+    job = submit(client, "slow", samples=FEW_WINDOWS)
     return until(client, job.id, is_in_the_middle)
 
 

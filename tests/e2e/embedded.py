@@ -35,6 +35,9 @@ START_WITHIN_S = 480.0
 """More than the service itself waits for its parts, after which it says which one is missing."""
 STOP_WITHIN_S = 60.0
 REQUEST_S = 60.0
+FEW_WINDOWS = 12
+"""A slow job of so many runs for seconds after its first block, which is time to break something,
+and ends soon after that: its windows are most of what such a test computes."""
 
 
 def write_inputs(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from db.core.session import open_sessions
-from tests.e2e.embedded import SPEC, Service, ends, is_in_the_middle, submit, until
+from tests.e2e.embedded import FEW_WINDOWS, SPEC, Service, ends, is_in_the_middle, submit, until
 from tests.factories import expire_lease
 from tests.processes import job_process, kill_tree
 from tests.waiting import DEADLINE_S
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
 def test_a_killed_worker_is_restarted_and_its_job_ends_exactly_once(
     service: Service, client: Client
 ) -> None:
-    job = submit(client, "slow", samples=32)
+    job = submit(client, "slow", samples=FEW_WINDOWS)
     until(client, job.id, is_in_the_middle)
 
     kill_tree(service.worker())
@@ -30,7 +30,7 @@ def test_a_killed_worker_is_restarted_and_its_job_ends_exactly_once(
 def test_the_job_of_a_killed_child_runs_again_without_waiting_for_its_lease(
     client: Client,
 ) -> None:
-    job = submit(client, "slow", samples=32)
+    job = submit(client, "slow", samples=FEW_WINDOWS)
     running = until(client, job.id, is_in_the_middle)
     assert running.worker is not None
 

@@ -41,7 +41,8 @@ def dense_losses() -> list[float]:
     """The loss of the dense model on each window, as transformers computes it."""
     model, windows = AutoModelForCausalLM.from_pretrained(MODEL).eval(), _windows()["test"]
     with torch.no_grad():
-        return [float(model(ids, labels=ids).loss) for ids in windows.unsqueeze(1)]
+        one_by_one = (windows[number, None] for number in range(len(windows)))
+        return [float(model(ids, labels=ids).loss) for ids in one_by_one]
 
 
 def _sweep(out: Path, recipe: Recipe, dense_losses: list[float] | None = None) -> PruningResult:
