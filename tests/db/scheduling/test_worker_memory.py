@@ -67,7 +67,7 @@ def test_a_job_whose_plan_needs_much_is_left_to_a_worker_that_has_it(sessions: S
         {"memory_bytes": 39 * 10**9},
         {"heartbeat_at": now(-DELETED_AFTER)},
     ],
-    ids=str,
+    ids=["draining", "another queue", "too small", "silent"],
 )
 def test_any_worker_tries_a_plan_of_its_own_while_none_has_what_the_plan_needs(
     sessions: Sessions, gone: dict[str, Any]
