@@ -31,7 +31,7 @@ SELECT id, spec, name, json_build_object('team', team)::jsonb, 'gpu', 0, key, me
   CASE WHEN queued THEN NULL ELSE made + interval '10 s' END,
   CASE WHEN ended THEN made + interval '100 s' END,
   CASE WHEN ended AND NOT failed THEN '{"sparsity": 0.5, "perplexity_ratio": 1.1}'::json END,
-  CASE WHEN ended AND NOT failed THEN 5 + n * 7919 % 100003 / 1000.0 END,
+  CASE WHEN ended AND NOT failed THEN 5 + n::bigint * 7919 % 100003 / 1000.0 END,
   CASE WHEN ended AND NOT failed THEN 0.5 END, CASE WHEN ended AND NOT failed THEN 90 END,
   CASE WHEN ended AND NOT failed THEN 16000000000 END, 2.5, 'USD', '[]', 5
 FROM (
