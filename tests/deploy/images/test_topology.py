@@ -14,7 +14,7 @@ from zpruner import Client, Job
 from zpruner.client.transport.errors import ServiceError
 
 pytestmark = pytest.mark.timeout(3600)
-KILLED = ("api", "api-2", "control", "worker", "worker-2", "redis", "postgres")
+KILLED = ("api", "api-2", "control", "worker", "worker-2", "redis", "postgres", "prometheus")
 FROZEN_S = 5
 MODELS = {0.7: "slow", 0.6: "tiny", 0.5: "tiny"}
 """The model of each sparsity."""
