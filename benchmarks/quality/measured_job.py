@@ -21,15 +21,19 @@ def job_fields(
     return {"model": f"local:{model.resolve()}", "dataset": OWN_TEXT, **given, **fields}
 
 
-def measure(spec: PruneSpec, baselines: Path, out: Path | None = None) -> dict[str, Any]:
+def measure(
+    spec: PruneSpec, baselines: Path, out: Path | None = None, task_roots: tuple[Path, ...] = ()
+) -> dict[str, Any]:
     """Run a job and return its metrics.
 
     Args:
         spec: the job.
         baselines: a folder that stores the dense model's loss, so that later jobs can reuse it.
         out: an empty folder for the result. If it is None, the result is deleted.
+        task_roots: folders with tasks of one's own for the LM Evaluation Harness.
     """
     if out is None:
         with TemporaryDirectory() as folder:
-            return measure(spec, baselines, Path(folder))
-    return run_to_end(prune(spec, out, Resources(baselines=baselines))).metrics
+            return measure(spec, baselines, Path(folder), task_roots)
+    resources = Resources(baselines=baselines, task_roots=task_roots)
+    return run_to_end(prune(spec, out, resources)).metrics

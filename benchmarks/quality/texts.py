@@ -7,6 +7,7 @@ model writes for a mix is stored in `--cache`, so that only the first such row p
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Mapping
 from itertools import product
@@ -82,6 +83,9 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--kind", default="masked", help="of the recovery")
     parser.add_argument("--tasks", nargs="+", help="zero-shot tasks")
+    parser.add_argument(
+        "--task-roots", type=Path, nargs="+", default=(), help="folders with tasks of one's own"
+    )
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--cache", type=Path, help="a folder for what the dense model writes")
     parser.add_argument("--out", type=Path, default=PATH, help="the table's JSON file")
@@ -111,15 +115,26 @@ def _measure(arguments: argparse.Namespace, row: str, baselines: Path) -> dict[s
     own = row_fields(row, arguments.general)
     own["recover"] |= {"kind": arguments.kind, "tokens": arguments.tokens}
     started = perf_counter()
-    metrics = measure(PruneSpec.model_validate(fields | texts | own), baselines)
-    drops = metrics.get("acc_drop")
+    spec = PruneSpec.model_validate(fields | texts | own)
+    metrics = measure(spec, baselines, task_roots=tuple(arguments.task_roots))
     return {
         "worst_ratio": metrics["worst_ratio"],
         "ratios": {label: metrics["text_ratio"][name] for label, name in names.items()},
         "errors": {label: metrics["text_ratio_stderr"][name] for label, name in names.items()},
         "kl": {label: metrics["kl"][name] for label, name in names.items()},
-        "accuracy_drop": fmean(drops.values()) if drops else None,
         "seconds": perf_counter() - started,
+    } | accuracy_lost(metrics)
+
+
+def accuracy_lost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the mean of what the tasks lose, as a share of all items, and its standard error."""
+    drops, errors = metrics.get("acc_drop"), metrics.get("acc_drop_stderr")
+    if not drops or not errors:
+        return {"accuracy_drop": None, "accuracy_drop_stderr": None}
+    # The tasks have different items, so their errors are independent.
+    return {
+        "accuracy_drop": fmean(drops.values()),
+        "accuracy_drop_stderr": math.hypot(*errors.values()) / len(errors),
     }
 
 
@@ -149,10 +164,15 @@ def markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
             + (f" ± {1.96 * row['errors'][text]:.3f}" if row["errors"][text] else "")
             for text in texts
         )
-        lost = "" if row["accuracy_drop"] is None else f"{row['accuracy_drop']:.1%}"
-        cells = (f"**{row['worst_ratio']:.3f}**", *ratios, lost, f"{row['seconds']:.0f}")
+        cells = (f"**{row['worst_ratio']:.3f}**", *ratios, _lost(row), f"{row['seconds']:.0f}")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def _lost(row: Mapping[str, Any]) -> str:
+    if row["accuracy_drop"] is None:
+        return ""
+    return f"{row['accuracy_drop']:.1%} ± {1.96 * row['accuracy_drop_stderr']:.1%}"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.quality.texts import ROWS, main, markdown, row_fields
+from benchmarks.quality.texts import ROWS, accuracy_lost, main, markdown, row_fields
 from db.spec.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 from tests.worker.evaluation.models import write_model_and_tokenizer
@@ -45,7 +45,7 @@ def test_a_row_is_measured_on_all_texts_and_kept(
 
 
 def test_the_worst_ratio_comes_first_and_orders_the_rows_of_each_way_to_prune() -> None:
-    shared = {"kl": {}, "seconds": 60.4, "accuracy_drop": 0.0123}
+    shared = {"kl": {}, "seconds": 60.4, "accuracy_drop": 0.0123, "accuracy_drop_stderr": 0.01}
     rows = {
         name: {"worst_ratio": worst, "ratios": {"web": worst}, "errors": {"web": error}} | shared
         for name, worst, error in (
@@ -57,7 +57,14 @@ def test_the_worst_ratio_comes_first_and_orders_the_rows_of_each_way_to_prune() 
     assert markdown(rows).splitlines() == [
         "| | worst | web | accuracy lost | seconds |",
         "|---|---:|---:|---:|---:|",
-        "| 50 %, generated, KL | **1.200** | 1.200 ± 0.020 | 1.2% | 60 |",
-        "| 50 %, thirds, KL | **1.300** | 1.300 ± 0.020 | 1.2% | 60 |",
-        "| 2:4, thirds, KL | **1.500** | 1.500 | 1.2% | 60 |",
+        "| 50 %, generated, KL | **1.200** | 1.200 ± 0.020 | 1.2% ± 2.0% | 60 |",
+        "| 50 %, thirds, KL | **1.300** | 1.300 ± 0.020 | 1.2% ± 2.0% | 60 |",
+        "| 2:4, thirds, KL | **1.500** | 1.500 | 1.2% ± 2.0% | 60 |",
     ]
+
+
+def test_the_accuracy_lost_is_the_mean_of_the_tasks_with_its_error() -> None:
+    metrics = {"acc_drop": {"a": 0.02, "b": 0.04}, "acc_drop_stderr": {"a": 0.03, "b": 0.04}}
+    lost = {"accuracy_drop": pytest.approx(0.03), "accuracy_drop_stderr": pytest.approx(0.025)}
+    assert accuracy_lost(metrics) == lost
+    assert accuracy_lost({}) == {"accuracy_drop": None, "accuracy_drop_stderr": None}
