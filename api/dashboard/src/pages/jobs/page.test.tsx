@@ -154,6 +154,15 @@ it("selects the loaded jobs, and then all that match", async () => {
   FACETS.status.succeeded = 3;
 });
 
+it("shows the first label in full, and how many more there are", async () => {
+  const labels = { team: "search", release: "2026-12", stage: "trial" };
+  reply = () => listing([makeJob({ id: "d", labels })]);
+  await open();
+  const cell = shown.box.querySelector(".label-line");
+  expect(cell?.querySelector("button")?.textContent).toBe("team=search");
+  expect(cell?.textContent).toContain("+2 more: release=2026-12, stage=trial");
+});
+
 it("leaves the space of columns without any content to others", async () => {
   const heads = () => [...shown.box.querySelectorAll("th")].map((head) => head.textContent);
   reply = () => listing(JOBS);

@@ -169,27 +169,32 @@ export function Position({ job }: { job: Job }) {
   return typeof position === "number" ? String(position) : NONE;
 }
 
-/** Labels, each of which filters the list. */
+/** The first label, which filters the list, and how many more there are. */
 export function Labels({ job }: { job: Job }) {
   const { filter, change } = useFilter();
-  const pairs = Object.entries(job.labels);
-  if (pairs.length === 0) return <span className="faint">{NONE}</span>;
+  const [first, ...others] = Object.entries(job.labels);
+  if (first === undefined) return <span className="faint">{NONE}</span>;
+  const [name, value] = first;
+  const rest = others.map(([name, value]) => `${name}=${value}`).join(", ");
   return (
     <span className="label-line">
-      {pairs.map(([name, value]) => (
-        <button
-          key={name}
-          type="button"
-          className="label-chip"
-          title={`Only jobs with the label ${name}=${value}`}
-          onClick={() => {
-            const others = filter.label.filter((one) => !one.startsWith(`${name}:`));
-            change({ ...filter, label: [...others, `${name}:${value}`] });
-          }}
-        >
-          {name}={String(value)}
-        </button>
-      ))}
+      <button
+        type="button"
+        className="label-chip"
+        title={`Only jobs with the label ${name}=${value}`}
+        onClick={() => {
+          const kept = filter.label.filter((one) => !one.startsWith(`${name}:`));
+          change({ ...filter, label: [...kept, `${name}:${value}`] });
+        }}
+      >
+        {name}={String(value)}
+      </button>
+      {rest && (
+        <span className="faint" title={rest}>
+          +{others.length}
+          <span className="unseen"> more: {rest}</span>
+        </span>
+      )}
     </span>
   );
 }

@@ -153,6 +153,7 @@ export const COLUMNS: Column[] = [
     id: "labels",
     title: "Labels",
     width: 124,
+    grows: true,
     isShown: true,
     has: ({ labels }) => Object.keys(labels).length > 0,
     job: (job) => <Labels job={job} />,
