@@ -20,7 +20,7 @@ from worker.pruning.sweep.resume_log import Record, ResumeLog
 from worker.recovery.results import CurvePoint
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ class RecoveryLog:
             path.name for path, digest in paths if not path.is_file() or sha256(path) != digest
         ]
         if damaged:
-            log.warning("%s damaged; computing it again", ", ".join(damaged))
+            logger.warning("%s damaged; computing it again", ", ".join(damaged))
         return not damaged
 
     def _record(self, record: Callable[[], Record]) -> None:

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 from tests.models import FAMILIES, VOCABULARY, random_ids, write_model
 from worker.evaluation import self_written
 from worker.evaluation.generation import whole_model
+from worker.evaluation.generation_metrics import GeneratedText
 from worker.evaluation.self_written import (
     DISTINCT,
     GREEDY,
@@ -20,7 +21,6 @@ from worker.evaluation.self_written import (
     rows_of_chunk,
     write_chunk,
 )
-from worker.evaluation.generation_metrics import GeneratedText
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.meta_model import MetaModel
 

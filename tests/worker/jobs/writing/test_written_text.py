@@ -16,8 +16,8 @@ from tests.models import MIXTURES, write_model
 from tests.worker.evaluation.models import CONFIG, POSITIONS, write_model_and_tokenizer
 from tests.worker.sources.builders import TEMPLATE, byte_tokenizer
 from worker.evaluation import self_written
-from worker.evaluation.self_written import WritingStyle, write_chunk
 from worker.evaluation.generation_metrics import GeneratedText
+from worker.evaluation.self_written import WritingStyle, write_chunk
 from worker.jobs.progress import JobProgress
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
