@@ -73,7 +73,7 @@ dev: $(INSTALLED)-dev $(PAGE) ## Serve on http://127.0.0.1:8000 from this checko
 
 generated: $(INSTALLED)-dev ## Write the files that are made from code: the dashboard's types and texts, the schema of a job's fields, tables of the docs, settings' names
 	$(BIN)/python -m tools.dashboard types
-	$(BIN)/python -m tools.job_schema
+	$(BIN)/python -m tools.job_fields
 	$(BIN)/python -m tools.descriptions
 	$(BIN)/python -m tools.settings_reference
 

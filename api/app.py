@@ -49,7 +49,7 @@ from api.routes.jobs import (
     sweeps,
     trials,
 )
-from api.routes.jobs.job_polls import JobPollMiddleware
+from api.routes.jobs.poll_middleware import JobPollMiddleware
 from api.routes.service import dashboard, docs, health, metrics, retention, tables, use, workers
 from api.routes.service import problems as problem_pages
 from api.services.broker import Broker, Queue

@@ -21,6 +21,10 @@ STARTS = (
     ("db.migrate", ("celery", "fastapi", "httpx")),
     ("worker.control.process", ("fastapi", "numpy", "zpruner.client")),
     ("worker.pool.checks", ("celery", "fastapi", "httpx", "numpy")),
+    (
+        "worker.ping",
+        ("db.tables.jobs", "fastapi", "httpx", "numpy", "worker.settings", "worker.tasks"),
+    ),
     ("worker.program", ("fastapi", "httpx", "numpy", "zpruner.client")),
     ("zpruner.cli.commands.main", ("celery", "fastapi", "numpy", "sqlalchemy")),
     ("zpruner.serve.serve", ("celery", "fastapi", "numpy", "zpruner.client")),

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 Claimed = TypeVar("Claimed")
 
 
@@ -77,9 +77,9 @@ class Dispatcher(ABC, Generic[Claimed]):
             try:
                 self.send_due()
             except SQLAlchemyError as error:
-                log.warning("due %s cannot be read: %s", self._name, error)
+                logger.warning("due %s cannot be read: %s", self._name, error)
             except Exception:  # the thread must go on, or nothing would be sent any more
-                log.exception("due %s cannot be sent", self._name)
+                logger.exception("due %s cannot be sent", self._name)
             self._woken.wait(self._every_s)
             self._woken.clear()
 

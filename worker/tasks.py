@@ -37,7 +37,7 @@ from worker.pool.usage import Usage, cpu_usage, gpu_usage
 from worker.settings import WorkerSettings
 
 redaction.install()
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 with checks.exit_on_error("worker"):
     settings = checks.read_settings(WorkerSettings)
 sessions = open_sessions(settings.database)
@@ -83,7 +83,7 @@ class JobRequest(Request):
         self._release_lease()
         error = getattr(exc_info.exception, "exc", exc_info.exception)
         if is_lost := isinstance(error, WorkerLostError):
-            log.warning("the process of job %s ended: %s", self.kwargs["job_id"], error)
+            logger.warning("the process of job %s ended: %s", self.kwargs["job_id"], error)
         super().on_failure(exc_info, send_failed_event, return_ok or is_lost)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
@@ -97,7 +97,7 @@ class JobRequest(Request):
         try:
             releases.release_jobs_of(sessions, open_store(settings, SHORT_RETRY_FOR), worker)
         except SQLAlchemyError:
-            log.exception("the lease of %s is not released before it expires", worker)
+            logger.exception("the lease of %s is not released before it expires", worker)
 
 
 class JobTask(Task):
@@ -127,7 +127,9 @@ def _has_work(job_id: str) -> bool:
         worker_id = os.environ.get("ZPRUNER_WORKER_ID")
         return relay.has_work(sessions, job_id, _queues(), worker_id)
     except SQLAlchemyError:
-        log.exception("could not find out whether %s is queued; a process will be started", job_id)
+        logger.exception(
+            "could not find out whether %s is queued; a process will be started", job_id
+        )
         return True
 
 

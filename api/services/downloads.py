@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from db.core.session import Sessions
 from db.files.downloads import RECORD_EVERY, DownloadRepository
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Downloads:
@@ -31,7 +31,7 @@ class Downloads:
             with self._best_effort_sessions.begin() as session:
                 DownloadRepository(session).record(job_id)
         except OperationalError as error:  # the download is still possible
-            log.warning("the download of job %s could not be recorded: %s", job_id, error.orig)
+            logger.warning("the download of job %s could not be recorded: %s", job_id, error.orig)
 
     def recorded(self, job_id: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the chunks of a response, and record the download again while it lasts."""

@@ -5,18 +5,20 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     Field,
+    GetPydanticSchema,
     StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import literal_schema
 
 from api.schemas.fields import Moment, RequestModel
 from api.web.cursors import check_cursor, job_place_of, metric_place_of
 from db.core.ids import id_pattern
 from db.core.label_types import MAX_LABELS
-from db.core.sort_key import MetricKey, SortKey, SortMetric
+from db.core.sort_key import ORDERS, MetricKey, SortKey, SortMetric
 from db.core.states import JobState
 from db.jobs.listing import JobFilter
 from db.spec.pruning.methods import MethodName
@@ -43,26 +45,7 @@ def _check_labels(pairs: list[str]) -> list[str]:
 
 Labels = Annotated[list[LabelPair], AfterValidator(_check_labels)]
 Cursor = Annotated[str, StringConstraints(max_length=200)]
-Sort = Literal[
-    "created",
-    "-created",
-    "reduction",
-    "-reduction",
-    "perplexity",
-    "-perplexity",
-    "perplexity_ratio",
-    "-perplexity_ratio",
-    "accuracy",
-    "-accuracy",
-    "speed",
-    "-speed",
-    "weights_bytes",
-    "-weights_bytes",
-    "seconds",
-    "-seconds",
-    "size_bytes",
-    "-size_bytes",
-]
+Sort = Annotated[str, GetPydanticSchema(lambda _, __: literal_schema(list(ORDERS)))]
 BY_TIME = {"created", "-created"}
 
 

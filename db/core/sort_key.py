@@ -18,6 +18,10 @@ class SortMetric(StrEnum):
     size_bytes = "size_bytes"
 
 
+ORDERS = tuple(sign + name for name in ("created", *SortMetric) for sign in ("", "-"))
+"""The orders of a list of jobs: by time or by a metric, ascending, or descending after ``-``."""
+
+
 @dataclass(frozen=True)
 class SortKey:
     """A row's position in a list, by creation time and then by id."""

@@ -14,7 +14,7 @@ from db.files.artifacts import ArtifactRepository
 from db.files.stored_file import FileReplacedError, StoredFile
 from db.tables.artifacts import Artifact
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 CHUNK_BYTES = 1 << 20
 NO_FILE = "its file is missing"
 TRANSIENT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT}
@@ -96,7 +96,7 @@ def store_result(sessions: Sessions, check: FileCheck) -> None:
     with sessions.begin() as session:
         changed = ArtifactRepository(session).record_check(artifact.id, check.identity, damage)
     if changed and damage:
-        log.error(
+        logger.error(
             "artifact %s (%s of job %s) is damaged: %s",
             artifact.id,
             artifact.name,

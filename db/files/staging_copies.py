@@ -16,7 +16,7 @@ from db.buckets.bucket import Bucket, Check, proceed
 from db.buckets.errors import WrongDigestError
 from db.files.sealed_folder import hidden_folders, identity_of, sha256_of
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 FOLDER = "staging"
 MANIFEST = "manifest.json"
 RESULT_FOLDER = ".result"
@@ -57,7 +57,9 @@ class StagingCopies:
         try:
             self._save(staged, job_id, attempt, check)
         except (FileNotFoundError, WrongDigestError) as error:
-            log.info("the staged files of job %s changed while they were copied: %s", job_id, error)
+            logger.info(
+                "the staged files of job %s changed while they were copied: %s", job_id, error
+            )
 
     def _save(self, staged: Path, job_id: str, attempt: int, check: Check) -> None:
         earlier = self._copied.get((job_id, attempt), {})
@@ -108,7 +110,9 @@ class StagingCopies:
                 digest = entry["sha256"]
                 self._bucket.download(f"{folder}/{digest}", path, digest, check)
         except (FileNotFoundError, WrongDigestError, ValueError, KeyError, TypeError) as error:
-            log.warning("the copy of attempt %d of job %s is unusable: %s", attempt, job_id, error)
+            logger.warning(
+                "the copy of attempt %d of job %s is unusable: %s", attempt, job_id, error
+            )
             return False
         return bool(hidden_folders(staged))
 

@@ -8,7 +8,7 @@ from db.files.artifact_store import ArtifactStore
 from db.scheduling.recovery import RecoveryRepository
 from db.tables.jobs import Job
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def release_job(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) -> None:
@@ -33,7 +33,7 @@ def delete_files(store: ArtifactStore, job: Job) -> None:
     Call this only after the job has been released: from then on, the attempt cannot succeed. The
     attempt's staged files are deleted only if the job has ended and no retry can resume from them.
     """
-    log.warning(
+    logger.warning(
         "job %s lost its worker in attempt %d and is now %s", job.id, job.attempt, job.status
     )
     try:
@@ -41,4 +41,4 @@ def delete_files(store: ArtifactStore, job: Job) -> None:
         if job.status.is_final:
             store.discard_unusable(job.id, job.attempt)
     except BucketError as error:  # what is left is deleted when the job succeeds, or with the job
-        log.warning("files of attempt %d of job %s are left: %s", job.attempt, job.id, error)
+        logger.warning("files of attempt %d of job %s are left: %s", job.attempt, job.id, error)

@@ -13,7 +13,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from db.startup.settings import Settings
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 MISSING = "tracing is enabled, but OpenTelemetry is not installed: pip install 'zpruner[otel]'"
@@ -39,7 +39,7 @@ def is_enabled(settings: Settings) -> bool:
         return True
     if settings.tracing:
         raise TracingError(MISSING)
-    log.warning("%s is set: %s", ENDPOINT, MISSING)
+    logger.warning("%s is set: %s", ENDPOINT, MISSING)
     return False
 
 

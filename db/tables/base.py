@@ -3,44 +3,23 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Dialect, Enum, MetaData, String, TypeDecorator, text
+from sqlalchemy import JSON, Enum, MetaData, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from db.core.clock import UTCDateTime
 from db.core.states import JobState, Phase
-from db.spec.prune_spec import PruneSpec
-from db.spec.quality_gate import Verdict
 
 Document = dict[str, Any]
 # JSONB loses the order of keys, so it is used only where queries search the document.
 SEARCHABLE_JSON = JSON().with_variant(JSONB(), "postgresql")
 STATE = Enum(JobState, native_enum=False, length=16)
 PHASE = Enum(Phase, native_enum=False, length=16)
-VERDICT = Enum(
-    Verdict,
-    native_enum=False,
-    length=8,
-    values_callable=lambda kind: [verdict.value for verdict in kind],
-)
 ID = String(40)
 
 # Server defaults of columns that were added to tables with rows.
 EMPTY_TEXT = text("''")
 ZERO = text("0")
-
-
-class SpecType(TypeDecorator[PruneSpec]):
-    """A specification, stored as JSON and validated when it is read."""
-
-    impl = SEARCHABLE_JSON
-    cache_ok = True
-
-    def process_bind_param(self, value: PruneSpec | None, dialect: Dialect) -> Document | None:
-        return None if value is None else value.stored()
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> PruneSpec | None:
-        return None if value is None else PruneSpec.from_stored(value)
 
 
 class Base(DeclarativeBase):
@@ -59,7 +38,6 @@ class Base(DeclarativeBase):
         Document: JSON(none_as_null=True),
         JobState: STATE,
         Phase: PHASE,
-        Verdict: VERDICT,
     }
 
 

@@ -23,7 +23,8 @@ from db.core.states import JobState, Phase
 from db.spec.prices import Price
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Verdict
-from db.tables.base import EMPTY_TEXT, ID, SEARCHABLE_JSON, ZERO, Base, Document, SpecType
+from db.tables.base import EMPTY_TEXT, ID, SEARCHABLE_JSON, ZERO, Base, Document
+from db.tables.spec_types import VERDICT, SpecType
 
 FILTER_COLUMNS = ("verdict", "created_by", "method", "model_key", "search")
 """Columns that lists are filtered by, besides time and status."""
@@ -106,7 +107,9 @@ class Job(Base):
     sweep_id: Mapped[str | None] = mapped_column(ID)
     sweep_point: Mapped[int | None]
     gate: Mapped[Document | None]
-    verdict: Mapped[Verdict] = mapped_column(default=Verdict.none, server_default=text("'none'"))
+    verdict: Mapped[Verdict] = mapped_column(
+        VERDICT, default=Verdict.none, server_default=text("'none'")
+    )
     status: Mapped[JobState] = mapped_column(default=JobState.queued)
     phase: Mapped[Phase | None]
     progress: Mapped[float] = mapped_column(Double, default=0.0)

@@ -107,7 +107,7 @@ class Service:
 
     def worker(self) -> psutil.Process:
         """Return the parent process of the worker that prunes."""
-        found = self.processes("worker.program", "worker")
+        found = self.processes("worker.program")
         return min(found, key=psutil.Process.create_time)  # numbers of processes start again
 
     def processes(self, *arguments: str) -> list[psutil.Process]:

@@ -32,7 +32,7 @@ from worker.attempts.busy_machine import BEGINNING
 from worker.jobs.progress import JobProgress, JobResult
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 MAX_CLAIMS = 3
 
 
@@ -121,7 +121,7 @@ class Attempt:
             with self._sessions.begin() as session:
                 self._leases(session).report_warning(self.job_id, self.number, text, BEGINNING)
         except (LeaseLostError, SQLAlchemyError) as error:
-            log.warning("job %s: a warning is not stored: %s", self.job_id, error)
+            logger.warning("job %s: a warning is not stored: %s", self.job_id, error)
 
     def record(self, progress: JobProgress, eta: Eta | None = None) -> JobState:
         """Write progress, and the report of a block just finished; return the job's state."""
@@ -209,7 +209,7 @@ class Attempt:
             except OperationalError as error:
                 if time.monotonic() > deadline:
                     raise
-                log.warning("job %s waits for the database: %s", self.job_id, error.orig)
+                logger.warning("job %s waits for the database: %s", self.job_id, error.orig)
                 time.sleep(1)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from db.startup.cpu_time import CpuTime, thread_times, total_between
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 BEGINNING = "The machine is busy: "
 """How every warning begins, so that a later one replaces it."""
 WINDOW_S = 30.0
@@ -50,7 +50,7 @@ class BusyMachine:
         if is_starved and now >= self._quiet_until:
             self._quiet_until = now + REPEAT_AFTER_S
             text = BEGINNING + _sentence(used, seconds, self._nice)
-            log.warning("%s", text)
+            logger.warning("%s", text)
             self._warn(text)
 
 

@@ -17,7 +17,7 @@ from worker.attempts.attempt import Attempt
 from worker.attempts.busy_machine import BusyMachine
 from worker.settings import WorkerSettings
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 POLL_INTERVAL_S = 1.0
 
 
@@ -99,7 +99,7 @@ class LeaseWatchdog:
     def _run(self) -> None:
         while not self._done.wait(self._wait_s()):
             if self._reason is not None and self._wait_s() == 0:
-                log.warning("job %s did not stop: %s", self._attempt.job_id, self._reason)
+                logger.warning("job %s did not stop: %s", self._attempt.job_id, self._reason)
                 self._force_end(self._reason)
                 return
             self._machine.check()
@@ -138,7 +138,7 @@ class LeaseWatchdog:
         except SQLAlchemyError as error:
             # The database may only be restarting. If the lease is lost meanwhile, the next write
             # of this attempt is refused.
-            log.warning("job %s: no heartbeat: %s", self._attempt.job_id, error)
+            logger.warning("job %s: no heartbeat: %s", self._attempt.job_id, error)
         return reasons
 
     def _renew_or_read(self) -> JobState:

@@ -12,7 +12,7 @@ from db.core.escaping import escape_surrogates
 from db.core.session import Sessions
 from db.events.logs import LEVELS, LogRepository, NewLine
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MAX_LINES = 5000
 MAX_LINES_WITH_WARNINGS = 6000
@@ -78,7 +78,7 @@ class JobLogHandler(logging.Handler):
             self._add(logging.WARNING, __name__, text, datetime.now(UTC).timestamp())
         self.flush()
         if self._lines:
-            log.warning("%d lines of %s could not be stored", len(self._lines), self._job_id)
+            logger.warning("%d lines of %s could not be stored", len(self._lines), self._job_id)
         self.close()
 
     def _run(self) -> None:

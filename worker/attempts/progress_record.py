@@ -13,7 +13,7 @@ from worker.attempts.staging_saver import StagingSaver
 from worker.jobs.eta import EtaEstimator
 from worker.jobs.progress import JobProgress
 
-log = logging.getLogger("worker.attempts.run")
+logger = logging.getLogger("worker.attempts.run")
 METRICS = (
     ("sparsity", "sparsity", ".4f"),
     ("output_error", "output error", ".3g"),
@@ -62,19 +62,19 @@ class ProgressRecord:
 def _log(progress: JobProgress, previous_phase: Phase | None) -> None:
     """Log each phase when it begins, and each block or step when it is finished."""
     if progress.phase is not previous_phase:
-        log.info("%s", progress.phase)
+        logger.info("%s", progress.phase)
         get_current_span().add_event(progress.phase)
     if progress.block is not None:
         index, total, name = progress.block
         metrics = _texts(progress.report or {}, METRICS)
-        log.info("block %d of %d (%s)%s", index + 1, total, name, metrics)
+        logger.info("block %d of %d (%s)%s", index + 1, total, name, metrics)
     if (step := progress.recovery) is not None:
         metrics = _texts(step, LOSSES)
-        log.info("%s, step %d of %d%s", step["stage"], step["step"], step["steps"], metrics)
+        logger.info("%s, step %d of %d%s", step["stage"], step["step"], step["steps"], metrics)
     if progress.step is not None and (result := progress.step_result) is not None:
-        log.info("pruning step %d of %d%s", *progress.step, _texts(result, STEP))
+        logger.info("pruning step %d of %d%s", *progress.step, _texts(result, STEP))
         for failure in result["gate_failures"]:
-            log.info("the gate stops the job: %s", failure)
+            logger.info("the gate stops the job: %s", failure)
 
 
 def _texts(report: dict[str, Any], metrics: tuple[tuple[str, str, str], ...]) -> str:

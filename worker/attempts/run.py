@@ -40,7 +40,7 @@ from worker.settings import WorkerSettings
 from worker.sources.result_models import PlacedResult, place_result
 from worker.sources.search_starts import find_start
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 EX_TEMPFAIL = 75
 STARTING = {Phase.resolving, Phase.loading}
 """The phases in which a job does not give way to other processes yet."""
@@ -111,7 +111,7 @@ class Runner:
             queues=self._queues,
         )
         if attempt is None:
-            log.info("job %s is not for this worker", job_id)
+            logger.info("job %s is not for this worker", job_id)
             return
         with (
             log_context(job_id=attempt.job_id, attempt=attempt.number),
@@ -125,7 +125,7 @@ class Runner:
                 span.set_attribute("zpruner.status", attempt.state_if_held() or "lost")
 
     def _run_attempt(self, attempt: Attempt) -> None:
-        log.info("attempt %d begins on %s", attempt.number, self._worker)
+        logger.info("attempt %d begins on %s", attempt.number, self._worker)
         try:
             self._work(attempt)
         except AttemptStopped as stopped:
@@ -133,7 +133,7 @@ class Runner:
         except LeaseLostError:
             self._stop(attempt, StopReason.lost)
         except Exception as error:  # whatever failed is the job's problem, and the worker goes on
-            log.exception("job %s failed in attempt %d", attempt.job_id, attempt.number)
+            logger.exception("job %s failed in attempt %d", attempt.job_id, attempt.number)
             self._fail(attempt, error)
 
     def _work(self, attempt: Attempt) -> None:
@@ -152,7 +152,7 @@ class Runner:
             watchdog.check()
             publish = partial(self._store.publish, staged, attempt.job_id)
             artifacts = publish(result.digests, watchdog.check) if result.has_files else []
-            log.info("attempt %d succeeded with %d files", attempt.number, len(artifacts))
+            logger.info("attempt %d succeeded with %d files", attempt.number, len(artifacts))
             attempt.succeed(result, artifacts)
         with logged_bucket_errors("files of other attempts are left"):
             self._store.keep_only(attempt.job_id, attempt.number)
@@ -208,7 +208,7 @@ class Runner:
         return answer(attempt.spec, *trial, resources)
 
     def _stop(self, attempt: Attempt, reason: StopReason) -> None:
-        log.info("job %s stops in attempt %d: %s", attempt.job_id, attempt.number, reason)
+        logger.info("job %s stops in attempt %d: %s", attempt.job_id, attempt.number, reason)
         if reason is StopReason.overdue:
             with suppress(LeaseLostError):
                 attempt.fail(time_limit_problem(self._settings.job_timeout_s))

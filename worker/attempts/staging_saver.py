@@ -11,7 +11,7 @@ from db.buckets.errors import BucketError
 from db.files.artifact_store import ArtifactStore
 from worker.jobs.progress import JobProgress
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 EVERY_S = 5.0
 """How often files are saved at places where no block or step was finished."""
 
@@ -43,4 +43,4 @@ def logged_bucket_errors(consequence: str) -> Iterator[None]:
     try:
         yield
     except BucketError as error:
-        log.warning("%s: %s", consequence, error)
+        logger.warning("%s: %s", consequence, error)

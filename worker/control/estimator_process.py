@@ -10,7 +10,7 @@ from worker.control.on_demand_process import OnDemandProcess
 from worker.pool.forked_program import ForkedProgram
 
 MODULE = "worker.estimates.estimator"
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class EstimatorProcess(OnDemandProcess):
@@ -57,6 +57,6 @@ class EstimatorProcess(OnDemandProcess):
                 self.process = ForkedProgram(self._fork_requests, MODULE)
                 return
             except OSError as error:
-                log.warning("the worker cannot be asked to fork the estimator: %s", error)
+                logger.warning("the worker cannot be asked to fork the estimator: %s", error)
         self._was_refused = False
         super()._start()

@@ -16,7 +16,7 @@ from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
 from worker.settings import WorkerSettings
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _CLOCK = select(now())
 
 
@@ -39,7 +39,7 @@ def recover_leases(sessions: Sessions, store: ArtifactStore, keep_staged: timede
     try:
         _discard_unneeded(sessions, store, keep_staged)
     except BucketError as error:
-        log.warning("staged files of ended jobs are left for now: %s", error)
+        logger.warning("staged files of ended jobs are left for now: %s", error)
     return len(released)
 
 
@@ -90,7 +90,7 @@ class LeaseRecovery:
         if last is None or -CLOCK_TOLERANCE <= moment - last <= self._max_gap:
             return False
         self._waits_until = self._clock() + self._wait.total_seconds()
-        log.warning(
+        logger.warning(
             "the database's clock went from %s to %s: no lease is recovered for %g s",
             last,
             moment,

@@ -13,7 +13,7 @@ from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE
 from db.startup.parent_death import exit_with_parent
 from worker.pool.forked_program import ForkedProgram
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 RESTART_AFTER_S = 10.0
 """The delay after an error, which would probably happen again at once."""
 
@@ -50,11 +50,11 @@ class OnDemandProcess:
         with self._lock:
             if self._monitor is not None and self._monitor.has_timed_out():
                 silent_s = self._monitor.silent_s
-                log.error("no heartbeat for %.0f s: killing %s", silent_s, self._command[-1])
+                logger.error("no heartbeat for %.0f s: killing %s", silent_s, self._command[-1])
                 self._end(0.0)
             elif self.process is not None and (status := self.process.poll()) is not None:
                 if status > 0:
-                    log.warning("%s failed (%d)", self._command[-1], status)
+                    logger.warning("%s failed (%d)", self._command[-1], status)
                     self._start_after = time.monotonic() + RESTART_AFTER_S
                 self._end(0.0)
 
@@ -101,7 +101,7 @@ class OnDemandProcess:
                 try:
                     self.process.wait(grace_s)
                 except subprocess.TimeoutExpired:
-                    log.warning("%s did not end in %g s", self._command[-1], grace_s)
+                    logger.warning("%s did not end in %g s", self._command[-1], grace_s)
             self.process.kill()
             self.process.wait()
         elif self.process is not None:

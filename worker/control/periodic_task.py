@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 STUCK_AFTER_S = 600.0
 
 
@@ -45,7 +45,7 @@ class PeriodicTask:
             try:
                 self._call()
             except Exception as error:  # the thread must go on: the next call may succeed
-                log.warning("%s failed: %s", self.name, error, exc_info=not _is_outage(error))
+                logger.warning("%s failed: %s", self.name, error, exc_info=not _is_outage(error))
             self._call_started = None
             self._stopping.wait(self._interval_s)
 

@@ -37,7 +37,7 @@ from worker.pool.checks import check_control
 from worker.settings import WorkerSettings
 from worker.webhooks.dispatcher import WebhookDispatcher
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 GRACE_S = 3.0
 SAMPLE_EVERY_S = 10.0
 
@@ -120,7 +120,7 @@ def report_liveness(
     """Send heartbeats to the supervisor until ``stop`` is set, but none while a task is stuck."""
     while True:
         if stuck := [task.name for task in tasks if task.is_stuck]:
-            log.error("waiting to be restarted: these tasks are stuck: %s", ", ".join(stuck))
+            logger.error("waiting to be restarted: these tasks are stuck: %s", ", ".join(stuck))
         else:
             beats.beat()
         if stop.wait(every_s):

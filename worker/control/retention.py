@@ -8,7 +8,7 @@ from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.retention import KEPT, FileRetention
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 MAX_JOBS = 200
 
 
@@ -39,7 +39,7 @@ def _remove_recorded(sessions: Sessions, store: ArtifactStore) -> None:
         try:
             store.remove_all_but(KEPT, job_id, attempt)
         except OSError as error:  # the files of the other jobs can still be removed
-            log.warning("the files of job %s could not be removed: %s", job_id, error)
+            logger.warning("the files of job %s could not be removed: %s", job_id, error)
             continue
         with sessions.begin() as session:
             FileRetention(session).record_removal(job_id, attempt)

@@ -27,7 +27,7 @@ from worker.priority import ComputeThread
 from worker.settings import WorkerSettings
 from worker.sources.result_models import outline_result
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 IDLE_S = 120.0
 POLL_INTERVAL_S = 0.1
 
@@ -74,7 +74,7 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
     except Exception as error:  # whatever failed is the problem of this estimate alone
         problem = problem_of(error, spec)
         if problem.status >= 500:
-            log.exception("estimate %s failed", claimed.id)
+            logger.exception("estimate %s failed", claimed.id)
         with sessions.begin() as session:
             EstimateRepository(session).fail(claimed.id, problem)
     else:

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from worker.evaluation.generation import generated
-from worker.evaluation.written_texts import WrittenText
+from worker.evaluation.generation_metrics import GeneratedText
 
 CHUNK_TOKENS, MOST_ROWS = 16_384, 64
 """How many tokens, and how many windows at most, are written at once."""
@@ -88,7 +88,7 @@ def write_chunk(
 def _kept(ids: Tensor, perplexities: Tensor) -> list[list[int]]:
     """Return the windows without those that loop, and without the tenth hardest to predict."""
     texts: dict[int, list[int]] = dict(enumerate(ids.tolist()))
-    whole = [row for row, tokens in texts.items() if not WrittenText.of(tokens, ()).is_loop]
+    whole = [row for row, tokens in texts.items() if not GeneratedText.of(tokens, ()).is_loop]
     by_perplexity = sorted(whole, key=perplexities.tolist().__getitem__)
     kept = by_perplexity[: len(whole) - round(len(whole) / DROPPED)]
     return [texts[row] for row in sorted(kept)]

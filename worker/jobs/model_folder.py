@@ -16,7 +16,7 @@ from worker.pruning.quantization import config_entry
 _WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".pt", ".pth", ".gguf", ".msgpack")
 _KEPT = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def copy_companions(
@@ -46,7 +46,7 @@ def copy_companions(
         shutil.copyfile(file.resolve(), out / file.name)
     for file in _companions(source):
         if file not in copied:
-            log.warning(
+            logger.warning(
                 "%s is not copied: it links to a file outside the allowed folders", file.name
             )
     if quantization is not None:

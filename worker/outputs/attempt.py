@@ -20,7 +20,7 @@ from db.tables.artifacts import Artifact
 from worker.outputs.artifact_reader import ArtifactReader
 from worker.outputs.progress import SendingProgress
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 RENEW_EVERY_S = 5.0
 REPORTED_SHARE = 0.01
 """An event is recorded whenever this share of the bytes was sent."""
@@ -110,7 +110,7 @@ class OutputAttempt:
             except OutputLostError:
                 self.is_lost = True
             except SQLAlchemyError as error:
-                log.warning("the lease could not be renewed: %s", error)
+                logger.warning("the lease could not be renewed: %s", error)
                 silent_s = time.monotonic() - self._renewed
                 self.is_lost = silent_s > self._lease.total_seconds()
 

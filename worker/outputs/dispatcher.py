@@ -20,7 +20,7 @@ from worker.outputs.attempt import OutputAttempt, SendingStopped
 from worker.outputs.failures import Failure, failure_of
 from worker.outputs.sender import Sender
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class OutputDispatcher(Dispatcher[ClaimedOutput]):
@@ -66,17 +66,17 @@ class OutputDispatcher(Dispatcher[ClaimedOutput]):
     def _attempt(self, claimed: ClaimedOutput) -> None:
         """Make one attempt and record what became of it, unless it lost the output."""
         address = claimed.target.address
-        log.info("output %d of %s goes to %s", claimed.index, claimed.job_id, address)
+        logger.info("output %d of %s goes to %s", claimed.index, claimed.job_id, address)
         attempt = OutputAttempt(
             self._sessions, self._store, claimed, self._stopping, lease=self._lease
         )
         try:
             with attempt:
                 url = self._sender.send(attempt)
-            log.info("output %d of %s was sent: %s", claimed.index, claimed.job_id, url)
+            logger.info("output %d of %s was sent: %s", claimed.index, claimed.job_id, url)
             self._record(claimed, url)
         except SendingStopped:
-            log.info("output %d of %s is not sent further", claimed.index, claimed.job_id)
+            logger.info("output %d of %s is not sent further", claimed.index, claimed.job_id)
             if not attempt.is_lost:
                 self._record(claimed, None)
         except Exception as error:  # clients of targets raise anything; it is recorded
@@ -91,7 +91,7 @@ class OutputDispatcher(Dispatcher[ClaimedOutput]):
         """Record an address, a failure, or, with None, that the output was returned unfinished."""
         if isinstance(outcome, Failure):
             trace = None if outcome.is_expected else error
-            log.warning(
+            logger.warning(
                 "output %d of %s was not sent: %s",
                 claimed.index,
                 claimed.job_id,
@@ -111,4 +111,4 @@ class OutputDispatcher(Dispatcher[ClaimedOutput]):
                     case Failure():
                         sending.fail(claimed, outcome.problem)
         except SQLAlchemyError as lost:
-            log.warning("the outcome of an output is lost, it will be sent again: %s", lost)
+            logger.warning("the outcome of an output is lost, it will be sent again: %s", lost)

@@ -20,7 +20,7 @@ from db.startup.settings import Settings
 from worker.outputs.dispatcher import OutputDispatcher
 from worker.outputs.hub import limit_responses
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 GRACE_S = 4.0
 HEARTBEAT_EVERY_S = 1.0
 MEMORY_BYTES = 2 << 30

@@ -10,7 +10,7 @@ from typing import Any
 
 from worker.pool.fork_client import ForkServer, ForkServerError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 CHECK_EVERY_S = 0.1
 
 
@@ -64,7 +64,7 @@ class ForkRequests:
         try:
             self._server.run(request.module, request.fds)
         except ForkServerError as error:
-            log.warning("the fork server %s", error)
+            logger.warning("the fork server %s", error)
             if self._server.is_starting() and not request.is_repeated:
                 self._waiting.append(replace(request, is_repeated=True))
                 return

@@ -25,7 +25,7 @@ from worker.pool.fork_client import ForkServer, ForkServerError
 from worker.pool.fork_requests import ForkRequests
 from worker.pool.patient_pool import PatientPool, PatientProcesses
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class ForkedPopen(popen_forkserver.Popen):
@@ -79,7 +79,7 @@ class ForkedProcess(context.SpawnProcess):
         try:
             return ForkedPopen(process, cls.server)
         except ForkServerError as error:
-            log.warning("the fork server %s; a process is spawned without it", error)
+            logger.warning("the fork server %s; a process is spawned without it", error)
             return popen_spawn_posix.Popen(process)
 
 

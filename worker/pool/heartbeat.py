@@ -20,7 +20,7 @@ from worker.device import Device, NoDeviceError
 from worker.pool.extras import installed_extras
 from worker.pool.usage import Usage
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -77,7 +77,7 @@ class WorkerHeartbeat:
         try:
             self._device = device = self._detect_device()
         except (NoDeviceError, OSError, subprocess.SubprocessError, ValueError) as error:
-            log.warning("the device of this worker could not be detected: %s", error)
+            logger.warning("the device of this worker could not be detected: %s", error)
             return
         self._try(lambda workers: workers.set_device(self._id, device.name, device.memory_bytes))
 
@@ -85,7 +85,9 @@ class WorkerHeartbeat:
         row = self._try(self._renew)
         if row is not None and row.draining != self._is_draining:
             self._is_draining = row.draining
-            log.info("%s", "draining: taking no new jobs" if row.draining else "taking jobs again")
+            logger.info(
+                "%s", "draining: taking no new jobs" if row.draining else "taking jobs again"
+            )
             self._on_drain(row.draining)
 
     def _renew(self, workers: WorkerRepository) -> Worker | None:
@@ -117,7 +119,7 @@ class WorkerHeartbeat:
             with self._sessions.begin() as session:
                 return write(WorkerRepository(session))
         except SQLAlchemyError as error:
-            log.warning("the heartbeat of worker %s could not be written: %s", self._name, error)
+            logger.warning("the heartbeat of worker %s could not be written: %s", self._name, error)
             return None
 
 

@@ -10,7 +10,7 @@ from celery.concurrency.prefork import TaskPool
 
 from db.startup.cpu_time import FairClock
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 START_TIMEOUT_S = 120.0
 """How long a process may take to start, by its `FairClock`."""
 CHECK_EVERY_S = 1.0
@@ -38,7 +38,7 @@ class PatientProcesses(AsynPool):
         if (seconds := age.read()) <= START_TIMEOUT_S:
             hub.call_later(CHECK_EVERY_S, self._check_start, hub, process, age)
             return
-        log.error("process %d has not started in %.0f s: killing it", process.pid, seconds)
+        logger.error("process %d has not started in %.0f s: killing it", process.pid, seconds)
         os.kill(process.pid, signal.SIGKILL)
 
 

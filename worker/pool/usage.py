@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ def gpu_usage(first: int, count: int) -> Usage:
         nvml = import_module("pynvml")
         nvml.nvmlInit()
     except Exception as error:  # its errors have no common base without the library
-        log.debug("the use of the GPU is unknown: %s", error)
+        logger.debug("the use of the GPU is unknown: %s", error)
         return Usage()
     try:
         return _total([_usage_of(nvml, index) for index in range(first, first + count)])
     except nvml.NVMLError as error:
-        log.debug("the use of the GPU is unknown: %s", error)
+        logger.debug("the use of the GPU is unknown: %s", error)
         return Usage()
     finally:
         nvml.nvmlShutdown()

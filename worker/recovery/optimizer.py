@@ -28,11 +28,16 @@ def schedule(step: int, steps: int, warmup: float) -> float:
         steps: number of all steps.
         warmup: share of the steps in which the rate rises.
     """
-    rising = max(1, round(steps * warmup))
+    rising = warmup_steps(steps, warmup)
     if step < rising:
         return (step + 1) / rising
     share = (step - rising + 1) / max(1, steps - rising)
     return _FINAL + (1 - _FINAL) * (1 + math.cos(math.pi * share)) / 2
+
+
+def warmup_steps(steps: int, warmup: float) -> int:
+    """Return in how many of the first steps the learning rate rises: in this share, at least 1."""
+    return max(1, round(steps * warmup))
 
 
 class Optimizer:

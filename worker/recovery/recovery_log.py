@@ -20,7 +20,7 @@ from worker.pruning.sweep.resume_log import Record, ResumeLog
 from worker.recovery.results import CurvePoint
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,14 @@ class TrainingState:
     rises: int
     curve: tuple[CurvePoint, ...]
 
-    def with_step(self, point: CurvePoint, *, changes_mask: bool) -> "TrainingState":
+    def with_step(
+        self, point: CurvePoint, *, changes_mask: bool, in_warmup: bool = False
+    ) -> "TrainingState":
         """Return the state after another step with these losses.
 
         If the training changes the mask, a held-out loss that falls is no rise, even above the
-        smallest: another mask may cost at first what the training then wins back.
+        smallest: another mask may cost at first what the training then wins back. In the warm-up
+        no loss is a rise, because it says little about what the later, smaller steps achieve.
         """
         after = replace(self, step=point.step, curve=(*self.curve, point))
         if (held_out := point.held_out_loss) is None:
@@ -58,7 +61,7 @@ class TrainingState:
         if measured < best.relative_to(start):
             return replace(after, best_step=point.step, best_loss=held_out, rises=0)
         falls = changes_mask and measured < known[-1].relative_to(start)
-        return replace(after, rises=self.rises + (not falls))
+        return replace(after, rises=self.rises + (not (falls or in_warmup)))
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
@@ -211,7 +214,7 @@ class RecoveryLog:
             path.name for path, digest in paths if not path.is_file() or sha256(path) != digest
         ]
         if damaged:
-            log.warning("%s damaged; computing it again", ", ".join(damaged))
+            logger.warning("%s damaged; computing it again", ", ".join(damaged))
         return not damaged
 
     def _record(self, record: Callable[[], Record]) -> None:

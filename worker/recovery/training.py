@@ -10,7 +10,7 @@ from torch import Tensor
 
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.recovery.head import DistillationHead
-from worker.recovery.optimizer import Optimizer
+from worker.recovery.optimizer import Optimizer, warmup_steps
 from worker.recovery.recovery_log import RecoveryLog, TrainingState
 from worker.recovery.results import CurvePoint, RecoveryProgress
 from worker.recovery.student import Student
@@ -18,7 +18,7 @@ from worker.recovery.teacher import Teacher
 from worker.recovery.windows import RecoveryWindows
 
 _MEASURED, _SAVED = 10, 20  # how often in the whole training
-_PATIENCE = 3  # rises of the held-out loss above the smallest
+_PATIENCE = 3  # rises of the held-out loss above the smallest, after the warm-up
 
 
 class Training:
@@ -49,6 +49,7 @@ class Training:
         self._student, self._optimizer, self._head = student, optimizer, head
         self._teacher, self._windows, self._log = teacher, windows, log
         self._micro_batch, self._ranks = micro_batch, ranks
+        self._warmup = warmup_steps(windows.steps, head.recovery.warmup)
         self._measured = _every(_MEASURED, windows.steps)
         self._saved = _every(_SAVED, windows.steps) | self._measured
 
@@ -87,7 +88,11 @@ class Training:
         done = step + 1
         held_out = self._held_out_losses() if done in self._measured else None
         point = self._point(done, loss, held_out)
-        after = state.with_step(point, changes_mask=self._head.recovery.changes_mask)
+        after = state.with_step(
+            point,
+            changes_mask=self._head.recovery.changes_mask,
+            in_warmup=done <= self._warmup,
+        )
         if done in self._saved:
             self._log.record_state(after, self._optimizer.weights(), self._optimizer.moments())
         return after

@@ -15,7 +15,7 @@ from worker.settings import WorkerSettings
 from worker.webhooks.sender import Sender
 from worker.webhooks.signature import signed_headers
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class WebhookDispatcher(Dispatcher[ClaimedDelivery]):
@@ -39,7 +39,7 @@ class WebhookDispatcher(Dispatcher[ClaimedDelivery]):
 
     @classmethod
     def of(cls, sessions: Sessions, settings: WorkerSettings) -> Self:
-        log.setLevel(logging.INFO)  # the other loggers of the control process log warnings
+        logger.setLevel(logging.INFO)  # the other loggers of the control process log warnings
         sender = Sender(settings.webhook_networks)
         return cls(sessions, sender, every_s=settings.relay_every_s)
 
@@ -63,7 +63,7 @@ class WebhookDispatcher(Dispatcher[ClaimedDelivery]):
             return self._sender.send(claimed.url, claimed.body, headers)
         except Exception:
             # A message that is not settled would be sent again every minute, forever.
-            log.exception("message %s cannot be sent", claimed.id)
+            logger.exception("message %s cannot be sent", claimed.id)
             return SendResult(0.0, error="the service failed to send it; see its log")
 
     def _settle(self, claimed: ClaimedDelivery, outcome: SendResult) -> None:
@@ -71,11 +71,11 @@ class WebhookDispatcher(Dispatcher[ClaimedDelivery]):
             with self._sessions.begin() as session:
                 is_recorded = DispatchRepository(session).record_result(claimed, outcome)
         except SQLAlchemyError as error:
-            log.warning(
+            logger.warning(
                 "the outcome of message %s is lost; it will be sent again: %s", claimed.id, error
             )
             return
-        log.log(
+        logger.log(
             logging.INFO if outcome.is_delivered else logging.WARNING,
             "message %s to %s, attempt %d, %.2f s: %s%s",
             claimed.id,

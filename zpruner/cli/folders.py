@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from zpruner.cli.display import bytes_display
+from zpruner.cli.exit_codes import INTERRUPTED, JOB_FAILED, USAGE
 from zpruner.cli.options import JsonOption
-from zpruner.cli.terminal import INTERRUPTED, JOB_FAILED, USAGE, print_json, print_table, stderr
+from zpruner.cli.terminal import print_json, print_table, stderr
 from zpruner.cli.text_table import Table
 from zpruner.files.certificate import Certificate
 from zpruner.files.errors import FilesError

@@ -1,4 +1,4 @@
-"""Output and exit codes of the commands."""
+"""Output of the commands, and the client that they use."""
 
 import json
 import shutil
@@ -11,11 +11,21 @@ import typer
 from rich.console import Console
 
 from zpruner.cli.display import progress_display, summary
+from zpruner.cli.exit_codes import (
+    INTERRUPTED,
+    JOB_FAILED,
+    NOT_FOUND,
+    OK,
+    SERVICE,
+    TIMED_OUT,
+    job_exit_code,
+    problem_exit_code,
+)
 from zpruner.cli.printable import printable_json
 from zpruner.cli.text_table import Table
 from zpruner.client.client import Client
 from zpruner.client.job import Job
-from zpruner.client.models.jobs import JobFields, ResponseModel
+from zpruner.client.models.jobs import ResponseModel
 from zpruner.client.models.keys import NewKey
 from zpruner.client.models.triggers import NewTrigger
 from zpruner.client.models.webhooks import NewWebhook
@@ -25,22 +35,6 @@ from zpruner.client.transport.errors import (
     ProblemError,
     ServiceError,
 )
-
-OK, JOB_FAILED, USAGE, GATE_FAILED, CANCELLED, EXPIRED = 0, 1, 2, 3, 4, 5
-AUTH, NOT_FOUND, SERVICE, TIMED_OUT, INTERRUPTED = 6, 7, 8, 124, 130
-EXIT_CODES = {"succeeded": OK, "failed": JOB_FAILED, "cancelled": CANCELLED, "expired": EXPIRED}
-PROBLEM_EXIT_CODES = {
-    400: USAGE,
-    401: AUTH,
-    403: AUTH,
-    404: NOT_FOUND,
-    409: USAGE,
-    413: USAGE,
-    415: USAGE,
-    422: USAGE,
-    424: JOB_FAILED,
-}
-"""Exit codes by the HTTP status of a problem."""
 
 Model = TypeVar("Model", bound=ResponseModel | Sequence[ResponseModel])
 
@@ -61,7 +55,7 @@ def follow(
     """
     job = wait_for_end(client, job_id, timeout, delivered=delivered)
     print_response(job, as_json, summary)
-    code = exit_code(job)
+    code = job_exit_code(job)
     is_sent = all(output.state == "succeeded" for output in job.outputs)
     raise typer.Exit(JOB_FAILED if delivered and code == OK and not is_sent else code)
 
@@ -78,13 +72,6 @@ def wait_for_end(
         raise typer.Exit(TIMED_OUT) from None
 
 
-def exit_code(job: JobFields) -> int:
-    """Return the exit code for the outcome of a job."""
-    if job.verdict == "fail":
-        return GATE_FAILED
-    return EXIT_CODES.get(job.status, SERVICE)
-
-
 @contextmanager
 def connect() -> Iterator[Client]:
     """Open a client; on an error, print it and exit with the matching code."""
@@ -93,11 +80,10 @@ def connect() -> Iterator[Client]:
             yield client
     except ProblemError as error:
         stderr.print(str(error), markup=False)
-        code = PROBLEM_EXIT_CODES.get(error.problem.status, SERVICE)
-        raise typer.Exit(GATE_FAILED if error.problem.code == "gate_failed" else code) from None
+        raise typer.Exit(problem_exit_code(error.problem)) from None
     except NoFilesError as error:
         stderr.print(str(error), markup=False)
-        raise typer.Exit(exit_code(error.job)) from None
+        raise typer.Exit(job_exit_code(error.job)) from None
     except FilesDeletedError as error:
         stderr.print(str(error), markup=False)
         raise typer.Exit(NOT_FOUND) from None

@@ -2,22 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, TypedDict
-
-Sort = Literal[
-    "created",
-    "-created",
-    "reduction",
-    "-reduction",
-    "perplexity",
-    "-perplexity",
-    "perplexity_ratio",
-    "-perplexity_ratio",
-    "seconds",
-    "-seconds",
-    "size_bytes",
-    "-size_bytes",
-]
+from typing import Any, TypedDict
 
 
 class CancelFilters(TypedDict, total=False):

@@ -11,7 +11,6 @@ from zpruner.client.filters import (
     CancelFilters,
     Filters,
     LogFilters,
-    Sort,
     json_of,
     params_of,
 )
@@ -27,7 +26,7 @@ from zpruner.client.job import (
     wait_for_end,
 )
 from zpruner.client.logs import follow_log, log_lines
-from zpruner.client.models.job_options import JobOptions
+from zpruner.client.models.job_options import JobOptions, Order
 from zpruner.client.models.jobs import (
     Artifact,
     Event,
@@ -98,7 +97,7 @@ class Jobs(Resource[Mode]):
 
     @operation
     async def list(
-        self, /, *, limit: int | None = None, sort: Sort = "-created", **filters: Unpack[Filters]
+        self, /, *, limit: int | None = None, sort: Order = "-created", **filters: Unpack[Filters]
     ) -> Sequence[Job[Mode]]:
         """Return all jobs, newest first by default; with ``limit``, at most that many."""
         rows = await self._transport.rows("/v1/jobs", _page(limit, sort, filters), limit)
@@ -106,7 +105,7 @@ class Jobs(Resource[Mode]):
 
     @iteration
     async def iterate(
-        self, /, *, sort: Sort = "-created", **filters: Unpack[Filters]
+        self, /, *, sort: Order = "-created", **filters: Unpack[Filters]
     ) -> AsyncIterator[Job[Mode]]:
         """Yield all jobs as ``list`` returns them; each page is read when it is needed."""
         async for row in self._transport.pages("/v1/jobs", _page(None, sort, filters)):
@@ -368,6 +367,6 @@ class Jobs(Resource[Mode]):
         return Trial.model_validate(await self._transport.get(path))
 
 
-def _page(limit: int | None, sort: Sort, filters: Filters) -> dict[str, Any]:
+def _page(limit: int | None, sort: Order, filters: Filters) -> dict[str, Any]:
     """Return the query parameters of a page of the list."""
     return {"limit": min(limit or LARGEST_PAGE, LARGEST_PAGE), "sort": sort} | params_of(filters)

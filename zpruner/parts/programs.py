@@ -19,14 +19,14 @@ PROGRAMS = {
     "gguf": "worker.standalone.gguf",
     "keys": "db.access.bootstrap",
     "migrate": "db.migrate",
-    "ping": "worker.program",
+    "ping": "worker.ping",
     "prune": "worker.standalone.command",
     "restore": "db.backup.restore",
     "serve": "zpruner.serve.serve",
     "speed": "worker.standalone.speed",
     "worker": "worker.program",
 }
-SHARED = {"certify", "expand", "ping", "worker"}
+SHARED = {"certify", "expand"}
 """Programs that share a module; the name of the program is the module's first argument."""
 RUN = "db.startup.program"
 """Runs the others. It is not imported here, because a client's command line cannot import it."""

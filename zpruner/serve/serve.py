@@ -33,7 +33,7 @@ from zpruner.serve.embedded_broker import BrokerError, broker_command
 from zpruner.serve.preconditions import ServeError, listening, locked, release_leases, require_admin
 from zpruner.serve.supervisor import Child, Supervisor
 
-log = logging.getLogger("zpruner")
+logger = logging.getLogger("zpruner")
 READY_TIMEOUT_S = 300.0
 """How long the service may need to start.
 
@@ -122,7 +122,7 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
             _announce(supervisor, settings.url, instance, stop)
             supervisor.run(stop)
         finally:
-            log.info("stopping")
+            logger.info("stopping")
             for sock in sockets:
                 sock.close()
             supervisor.end(last=brokers)

@@ -16,7 +16,7 @@ from db.startup.heartbeat_monitor import HeartbeatMonitor
 from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE
 from db.startup.parent_death import exit_with_parent
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 BACKOFF_S = (0.5, 1, 2, 5, 10, 30)
 STABLE_S = 60.0  # after this run time the backoff starts again at the shortest delay
@@ -74,7 +74,7 @@ class Child:
     def check(self) -> None:
         """Kill the process if it is frozen; restart it if it has ended and its backoff is over."""
         if self.process is not None and self._monitor is not None and self._monitor.has_timed_out():
-            log.error(
+            logger.error(
                 "%s has sent no heartbeat for %.0f s: killing it", self.name, self._monitor.silent_s
             )
             kill_group(self.process)
@@ -102,7 +102,9 @@ class Child:
         run_time_s = time.monotonic() - self._started
         self._failures = 0 if run_time_s > STABLE_S else self._failures + 1
         delay_s = BACKOFF_S[min(max(self._failures - 1, 0), len(BACKOFF_S) - 1)]
-        log.warning("%s ended (%s); restarting it in %s s", self.name, process.returncode, delay_s)
+        logger.warning(
+            "%s ended (%s); restarting it in %s s", self.name, process.returncode, delay_s
+        )
         self._clear()
         self._due = time.monotonic() + delay_s
 

@@ -10,14 +10,8 @@ from api.core.caller import CallerDep
 from api.middleware.writers import run_writer
 from api.preflight.estimate_wait import DEFAULT_WAIT_S, raise_problem, wait
 from api.preflight.worker_memory import memory_warnings
-from api.routes.dependencies import (
-    EstimateId,
-    ServiceDep,
-    Wait,
-    changes_nothing,
-    preferred_wait_s,
-    set_preference_applied,
-)
+from api.routes.dependencies import EstimateId, ServiceDep, changes_nothing
+from api.routes.preferences import Wait, preferred_wait_s, set_preference_applied
 from api.schemas.estimates import EstimatePending, EstimateRead
 from api.schemas.fields import QueueName
 from api.schemas.requests import JobRequest

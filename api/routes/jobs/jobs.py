@@ -13,9 +13,9 @@ from api.routes.dependencies import (
     IdempotencyKey,
     JobId,
     ServiceDep,
-    Wait,
 )
 from api.routes.own_trials import OWN_TRIAL
+from api.routes.preferences import Wait
 from api.schemas.jobs import JobDetail, JobPage
 from api.schemas.requests import JobRequest
 from api.submission.idempotency import KeyedRequest

@@ -20,7 +20,7 @@ from worker.attempts import log_handler
 from worker.attempts.log_handler import MAX_CHARACTERS, JobLogHandler
 from worker.attempts.run import EX_TEMPFAIL, Runner
 
-log = logging.getLogger("worker.anything")
+logger = logging.getLogger("worker.anything")
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def test_a_run_logs_its_phases_blocks_and_end(
 ) -> None:
     job = make_job(sessions)
     runner(work(blocks=2)).run(job.id)
-    log.info("not the job's")
+    logger.info("not the job's")
     messages = [line.message for line in logged(sessions, job.id)]
     assert messages == [
         "attempt 1 begins on test/1",
@@ -96,7 +96,7 @@ def test_lines_can_be_read_while_the_attempt_runs(
     monkeypatch.setattr(log_handler, "FLUSH_INTERVAL_S", 0.02)
     job = make_job(sessions)
     with JobLogHandler(sessions, job.id, 1):
-        log.info("early")
+        logger.info("early")
         deadline = time.monotonic() + 60
         while not logged(sessions, job.id):
             assert time.monotonic() < deadline
@@ -111,9 +111,9 @@ def test_lines_beyond_the_limit_are_counted_and_errors_have_a_higher_limit(
     job = make_job(sessions)
     with JobLogHandler(sessions, job.id, 1):
         for number in range(5):
-            log.info("line %d", number)
-        log.error("grave")
-        log.error("too many of these, too")
+            logger.info("line %d", number)
+        logger.error("grave")
+        logger.error("too many of these, too")
     lines = logged(sessions, job.id)
     assert [line.seq for line in lines] == [1, 2, 3, 4, 5]
     messages = [line.message for line in lines]
@@ -127,7 +127,7 @@ def test_characters_that_a_database_rejects_are_escaped(sessions: Sessions) -> N
         handler.handle(
             logging.makeLogRecord(odd)
         )  # by itself: pytest's reports cannot hold it either
-        log.log(35, "x" * (MAX_CHARACTERS + 1))
+        logger.log(35, "x" * (MAX_CHARACTERS + 1))
     first, second = logged(sessions, job.id)
     assert first.message == "nul \\0 lone \\udc80 end"
     assert (len(second.message), second.level) == (MAX_CHARACTERS + 1, "WARNING")
@@ -136,7 +136,7 @@ def test_characters_that_a_database_rejects_are_escaped(sessions: Sessions) -> N
 def test_lines_are_written_after_an_outage_of_the_database(sessions: Sessions) -> None:
     job, engine = make_job(sessions), sessions.kw["bind"]
     with JobLogHandler(sessions, job.id, 1) as handler:
-        log.info("patient")
+        logger.info("patient")
         sessions.configure(bind=None)
         handler.flush()
         sessions.configure(bind=engine)
@@ -146,7 +146,7 @@ def test_lines_are_written_after_an_outage_of_the_database(sessions: Sessions) -
 def test_the_lines_of_a_deleted_job_are_dropped_without_an_error(sessions: Sessions) -> None:
     job = make_job(sessions)
     with JobLogHandler(sessions, job.id, 1):
-        log.info("not stored")
+        logger.info("not stored")
         with sessions.begin() as session:
             session.execute(delete(Job).where(Job.id == job.id))
     assert logged(sessions, job.id) == []

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 from tests.models import FAMILIES, VOCABULARY, random_ids, write_model
 from worker.evaluation import self_written
 from worker.evaluation.generation import whole_model
+from worker.evaluation.generation_metrics import GeneratedText
 from worker.evaluation.self_written import (
     DISTINCT,
     GREEDY,
@@ -20,7 +21,6 @@ from worker.evaluation.self_written import (
     rows_of_chunk,
     write_chunk,
 )
-from worker.evaluation.written_texts import WrittenText
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.meta_model import MetaModel
 
@@ -149,7 +149,7 @@ def test_those_with_the_highest_perplexity_are_dropped(
 
 def test_windows_that_loop_are_dropped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     windows = chunk(folder, monkeypatch, PLAIN)
-    monkeypatch.setattr(WrittenText, "is_loop", property(lambda text: text.tokens[0] % 2 == 1))
+    monkeypatch.setattr(GeneratedText, "is_loop", property(lambda text: text.tokens[0] % 2 == 1))
     kept = chunk(folder, monkeypatch, PLAIN)
     assert kept == [window for window in windows if window[0] % 2 == 0]
     assert 0 < len(kept) < len(windows)

@@ -35,6 +35,16 @@ def test_a_held_out_loss_that_falls_is_no_rise_if_the_mask_changes(
     assert len(between.curve) == len(losses) + 2
 
 
+def test_a_loss_of_the_warmup_is_no_rise_but_can_be_the_smallest() -> None:
+    state = TrainingState(0, 0, 4.0, 0, (CurvePoint(0, None, 4.0),))
+    higher = state.with_step(CurvePoint(1, 1.0, 4.5), changes_mask=False, in_warmup=True)
+    assert (higher.best_step, higher.best_loss, higher.rises) == (0, 4.0, 0)
+    lower = higher.with_step(CurvePoint(2, 1.0, 3.5), changes_mask=False, in_warmup=True)
+    assert (lower.best_step, lower.best_loss, lower.rises) == (2, 3.5, 0)
+    after = lower.with_step(CurvePoint(3, 1.0, 3.6), changes_mask=False, in_warmup=False)
+    assert (after.best_step, after.rises) == (2, 1)
+
+
 def test_the_best_state_of_a_mix_is_that_of_which_the_worst_text_is_best() -> None:
     state = TrainingState(0, 0, 3.0, 0, (CurvePoint(0, None, 3.0, (2.0, 4.0)),))
     for step, losses in enumerate([(0.8, 4.4), (1.9, 3.9), (1.0, 3.9), (1.9, 3.6)], 1):

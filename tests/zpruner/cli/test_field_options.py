@@ -12,7 +12,7 @@ from api.schemas.requests import JobRequest
 from api.schemas.sweep_request import Varied
 from db.spec.options.recover import RecoverSpec, RecoveryKind
 from db.spec.prune_spec import PruneSpec
-from tools.job_schema import written
+from tools.job_fields import written
 from worker.standalone.command import app as standalone
 from zpruner.cli.commands.main import app
 from zpruner.cli.field_options import JOB_FIELDS, options_of, with_fields

@@ -11,7 +11,7 @@ from worker.pruning.model.shards import is_intact
 from worker.pruning.sweep.progress import is_same_run
 from worker.pruning.sweep.resume_log import Record, ResumeLog
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class IncrementLog:
         usable = records[1:] if is_usable else []
         self.finished = [FinishedIncrement.from_json(record) for record in usable]
         if self.finished and not self._has_kept_model():
-            log.warning("the model of step %d is damaged; starting over", self.kept.number)
+            logger.warning("the model of step %d is damaged; starting over", self.kept.number)
             is_usable, self.finished = False, []
         if folder.exists() and not is_usable:
             shutil.rmtree(folder)

@@ -18,7 +18,7 @@ from worker.evaluation.generation import (
     most_likely,
     runnable_model,
 )
-from worker.evaluation.written_texts import WrittenText, written_estimates
+from worker.evaluation.generation_metrics import GeneratedText, generation_estimates
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress, stops_at
 from worker.jobs.stages.stage import SHORT, Measured, Stage, WrittenModel
@@ -35,8 +35,8 @@ DRAWN = 8
 class Continuations:
     """One model's continuations of a prompt: the most likely tokens, and texts that are drawn."""
 
-    greedy: WrittenText
-    drawn: tuple[WrittenText, ...]
+    greedy: GeneratedText
+    drawn: tuple[GeneratedText, ...]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class GenerateStage(Stage):
             yield len(rows[0])
             if all(not ends.isdisjoint(row) for row in rows):
                 break
-        greedy, *drawn = (WrittenText.of(row, ends) for row in rows)
+        greedy, *drawn = (GeneratedText.of(row, ends) for row in rows)
         return Continuations(greedy, tuple(drawn))
 
     def _rows(self, texts: Mapping[str, Sequence[Continuations]]) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ def _metrics(texts: Mapping[str, Sequence[Continuations]]) -> dict[str, Any]:
     estimates = {
         f"{prefix}{name}": estimate
         for model, prefix in (("dense", "dense_"), ("pruned", ""))
-        for name, estimate in written_estimates([each.drawn for each in texts[model]]).items()
+        for name, estimate in generation_estimates([each.drawn for each in texts[model]]).items()
     }
     count = sum(len(each.drawn) for each in texts["pruned"])
     values = {name: estimate.value for name, estimate in estimates.items()}

@@ -29,7 +29,7 @@ from worker.pruning.sweep.progress import is_same_run
 from worker.pruning.sweep.results import BlockResult
 from worker.pruning.sweep.resume_log import ResumeLog
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Comparison:
         while (number := len(self._finished)) < len(self._jobs):
             begun = start + share * number
             candidate = yield from self._pruned(self._jobs[number], begun, begun + share)
-            log.info("candidate %s: loss %.4f", candidate.method, candidate.loss)
+            logger.info("candidate %s: loss %.4f", candidate.method, candidate.loss)
             self._log.append(asdict(candidate))
             self._finished.append(candidate)
             for folder in self._folder.glob("*/"):

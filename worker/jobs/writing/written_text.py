@@ -30,7 +30,7 @@ from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
 from worker.sources.mixes import source_numbers
 from worker.sources.tokenizer import load_tokenizer
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 WRITTEN = 0.2
 """The share that writing takes of a job's work; only roughly, as later jobs read what it wrote."""
 CHANGE, TASK = (
@@ -86,7 +86,7 @@ def written_text(job: OpenedJob, out: Path, start: float) -> Generator[JobProgre
                 known = yield from mapped(chunk, shown)
                 cache.write(basis | {"chunk": number}, known)
             windows += known
-            log.info("%d of %d windows written", min(len(windows), needed), needed)
+            logger.info("%d of %d windows written", min(len(windows), needed), needed)
             if len(windows) >= needed:
                 return torch.tensor(windows[:needed])
             if not windows and number + 1 == _EMPTY_CHUNKS:

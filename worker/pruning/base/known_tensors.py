@@ -16,7 +16,7 @@ from torch import Tensor
 from worker.pruning.base.durable_files import move_into_place, save_tensors
 from worker.pruning.base.known_values import delete_unused
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 MOST_BYTES = 8 << 30
 """The most bytes that the files of a folder take; those that were not used for longest go first."""
 SUFFIX = ".safetensors"
@@ -51,7 +51,7 @@ def open_tensors(path: Path) -> KnownTensors | None:
         return None
     except SafetensorError:
         pass
-    log.warning("%s is damaged, or not of this measurement; measuring again", path)
+    logger.warning("%s is damaged, or not of this measurement; measuring again", path)
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from worker.pruning.base.durable_files import move_into_place
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 MOST_BYTES = 1 << 30
 """The most bytes that the files of a folder take; those that were not used for longest go first."""
 MOST_AGE_S = 30 * 24 * 3600.0
@@ -32,7 +32,7 @@ def read_value(path: Path) -> Any:
         return None
     except (ValueError, TypeError, KeyError):  # no JSON, or other JSON
         pass
-    log.warning("%s is damaged, or not of this measurement; measuring again", path)
+    logger.warning("%s is damaged, or not of this measurement; measuring again", path)
     return None
 
 

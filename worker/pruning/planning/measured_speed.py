@@ -17,7 +17,7 @@ from worker.pruning.base.waiting import WaitingClock
 from worker.pruning.planning.machine_benchmark import benchmark
 from worker.pruning.planning.processor import processor_name
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MAX_AGE_S = 7 * 24 * 3600.0
 """The age at which a speed is measured again; a machine changes with its kernel and its host."""
@@ -97,7 +97,7 @@ def measured_speed(
         speeds[name] = known.succeeded_by(measured) if known else measured
         _write(file, speeds)
     except OSError as error:
-        log.warning("Cannot store the speed of this machine in %s: %s", file, error)
+        logger.warning("Cannot store the speed of this machine in %s: %s", file, error)
     return speeds.get(name)
 
 

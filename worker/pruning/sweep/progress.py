@@ -16,7 +16,7 @@ from worker.pruning.sweep.results import BlockResult
 from worker.pruning.sweep.resume_log import Record, ResumeLog
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CODE = ("code", "recovery_code")
 """The parts of fingerprints that are digests of code."""
@@ -152,7 +152,7 @@ class Progress:
             return 0
         folder, pieces = self._place(self._snapshot), self._snapshot["pieces"]
         if not snapshots.is_intact(folder, pieces):
-            log.warning("%s is damaged; computing the hidden states again", folder.name)
+            logger.warning("%s is damaged; computing the hidden states again", folder.name)
             self.delete_snapshot()
             return 0
         if not snapshots.fits(pieces, streams):  # another job has measured or deleted moments
@@ -183,7 +183,7 @@ class Progress:
             elif is_intact(self._out, shard := Shard(**record["shard"])):
                 self._blocks.append(record)
             else:
-                log.warning("%s is damaged; pruning again from this block on", shard.name)
+                logger.warning("%s is damaged; pruning again from this block on", shard.name)
                 break
             intact.append(record)
         return intact
@@ -211,7 +211,7 @@ def is_same_run(records: list[Record], fingerprint: dict[str, Any]) -> bool:
     changed = [name for name, part in fingerprint.items() if earlier.get(name) != part]
     if changed:
         causes = [name for name in changed if name in CODE] or changed
-        log.warning("starting over: %s changed since the last run", ", ".join(causes))
+        logger.warning("starting over: %s changed since the last run", ", ".join(causes))
     return not changed
 
 

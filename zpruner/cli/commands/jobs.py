@@ -13,23 +13,15 @@ from zpruner.cli.display import (
     result_text,
     summary,
 )
+from zpruner.cli.exit_codes import NOT_FOUND, OK, USAGE, job_exit_code
 from zpruner.cli.options import FollowOption, JobArgument, JsonOption, LimitOption, TimeoutOption
 from zpruner.cli.requests import pair_of
 from zpruner.cli.tables import jobs_table
-from zpruner.cli.terminal import (
-    NOT_FOUND,
-    OK,
-    USAGE,
-    connect,
-    exit_code,
-    follow,
-    print_json,
-    print_response,
-    stderr,
-)
+from zpruner.cli.terminal import connect, follow, print_json, print_response, stderr
 from zpruner.client.download import Format
-from zpruner.client.filters import CancelFilters, Filters, Sort
+from zpruner.client.filters import CancelFilters, Filters
 from zpruner.client.job import PARALLEL
+from zpruner.client.models.job_options import Order
 from zpruner.client.models.jobs import Facets
 from zpruner.client.transport.errors import ProblemError
 
@@ -79,7 +71,7 @@ def list_jobs(
     limit: LimitOption = 20,
     all_: Annotated[bool, typer.Option("--all", help="List all, however many.")] = False,
     sort: Annotated[
-        Sort, typer.Option(help="Time or metric, ascending; descending with - before it.")
+        Order, typer.Option(help="Time or metric, ascending; descending with - before it.")
     ] = "-created",
     oldest: Annotated[bool, typer.Option("--oldest", help="Short for --sort created.")] = False,
     facets: Annotated[bool, typer.Option("--facets", help="Count instead of listing.")] = False,
@@ -241,7 +233,7 @@ def result(job_id: JobArgument, as_json: JsonOption = False) -> None:
             if error.problem.code != "not_succeeded":
                 raise
             stderr.print(str(error), markup=False)
-            raise typer.Exit(exit_code(client.jobs.get(job_id))) from None
+            raise typer.Exit(job_exit_code(client.jobs.get(job_id))) from None
     print_response(job_result, as_json, result_text)
 
 
@@ -277,7 +269,7 @@ def download(
         typer.echo("\n".join(paths))
     for failure in job.gate_failures:
         stderr.print(f"gate: {failure_text(failure)}", markup=False)
-    raise typer.Exit(exit_code(job))
+    raise typer.Exit(job_exit_code(job))
 
 
 def _print_facets(facets: Facets, as_json: bool) -> None:

@@ -6,24 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from zpruner.cli.commands.submission import create
+from zpruner.cli.exit_codes import TIMED_OUT, sweep_exit_code
 from zpruner.cli.field_options import JOB_FIELDS, FieldOption, value_of, with_fields
 from zpruner.cli.job_command import JobCommand
 from zpruner.cli.option_groups import VARIED, VARIED_LISTS
 from zpruner.cli.options import JsonOption, TimeoutOption
 from zpruner.cli.requests import REUSE, SUBMISSION, request_of
 from zpruner.cli.tables import comparison_table, counts_text, estimate_text, sweep_table
-from zpruner.cli.terminal import (
-    CANCELLED,
-    EXPIRED,
-    GATE_FAILED,
-    JOB_FAILED,
-    OK,
-    TIMED_OUT,
-    connect,
-    follow,
-    print_response,
-    stderr,
-)
+from zpruner.cli.terminal import connect, follow, print_response, stderr
 from zpruner.client.models.planning import Sweep
 
 SEVERAL = "One value, or several: A,B,C; or a list as JSON: '[\"owl\", [0.4, 0.6]]'."
@@ -110,7 +100,7 @@ def sweep(
             stderr.print(str(error), markup=False)
             raise typer.Exit(TIMED_OUT) from None
     print_response(ended, as_json, sweep_table)
-    raise typer.Exit(_exit_code(ended))
+    raise typer.Exit(sweep_exit_code(ended))
 
 
 class _Counts:
@@ -123,22 +113,6 @@ class _Counts:
         if (now := counts_text(sweep)) != self._last:
             self._last = now
             stderr.print(now, markup=False)
-
-
-def _exit_code(sweep: Sweep) -> int:
-    """Return the exit code of the worst outcome among a sweep's jobs.
-
-    A sweep with a gate asks for points that pass: if there is one, others may have failed the gate.
-    """
-    statuses = {point.status for point in sweep.points}
-    verdicts = {point.verdict for point in sweep.points}
-    worst = [
-        (JOB_FAILED, "failed" in statuses),
-        (EXPIRED, "expired" in statuses),
-        (CANCELLED, "cancelled" in statuses),
-        (GATE_FAILED, "fail" in verdicts and "pass" not in verdicts),
-    ]
-    return next((code for code, happened in worst if happened), OK)
 
 
 def _values(name: str, text: str, *more: str) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import typer
 from typing_extensions import override
 
+from zpruner.cli.exit_codes import USAGE
 from zpruner.cli.field_options import with_fields
 from zpruner.cli.job_command import JobCommand
 from zpruner.cli.prune_options import (
@@ -18,7 +19,7 @@ from zpruner.cli.prune_options import (
     OutArgument,
     PlanOption,
 )
-from zpruner.cli.terminal import USAGE, stderr
+from zpruner.cli.terminal import stderr
 from zpruner.parts.programs import command, environment
 
 PASS_ARGUMENTS_ON = {

@@ -8,12 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from zpruner.cli.display import summary
+from zpruner.cli.exit_codes import JOB_FAILED, job_exit_code
 from zpruner.cli.options import JsonOption, TimeoutOption
 from zpruner.cli.statements import comparison_table, print_differing, read_statement
 from zpruner.cli.terminal import (
-    JOB_FAILED,
     connect,
-    exit_code,
     print_json,
     print_response,
     print_table,
@@ -64,7 +63,7 @@ def repeat(
         job = wait_for_end(client, job.id, timeout)
         if job.status != "succeeded":
             print_response(job, as_json, summary)
-            raise typer.Exit(exit_code(job))
+            raise typer.Exit(job_exit_code(job))
         repeated = client.jobs.provenance(job.id)
     files = compare_runs(original, repeated)
     _print(job, files, list(changed_conditions(original, repeated)), as_json)

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from zpruner.cli.exit_codes import job_exit_code
 from zpruner.cli.options import JobArgument, JsonOption, TimeoutOption
-from zpruner.cli.terminal import connect, exit_code, print_json, stderr, wait_for_end
+from zpruner.cli.terminal import connect, print_json, stderr, wait_for_end
 from zpruner.client.models.trials import Trial
 
 
@@ -35,7 +36,7 @@ def try_prompt(
         print_json(trial.model_dump(mode="json"))
     else:
         _print(trial)
-    raise typer.Exit(exit_code(ended))
+    raise typer.Exit(job_exit_code(ended))
 
 
 def _print(trial: Trial) -> None:

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from zpruner.cli.exit_codes import JOB_FAILED
 from zpruner.cli.options import JsonOption
 from zpruner.cli.printable import printable
 from zpruner.cli.statements import comparison_table, print_differing, read_statement
-from zpruner.cli.terminal import JOB_FAILED, print_response, stderr
+from zpruner.cli.terminal import print_response, stderr
 from zpruner.client.models.provenance import ENVELOPE, FILE, compare_digests
 from zpruner.files.digests import file_sha256
 

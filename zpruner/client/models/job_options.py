@@ -1,4 +1,7 @@
-"""The options of a request for a job; written by ``python -m tools.job_schema``."""
+"""The options of a request for a job, and the orders of a list of jobs.
+
+Written by ``python -m tools.job_fields``.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -66,6 +69,26 @@ Dtype = Literal[
     "float32",
     "bfloat16",
     "float16",
+]
+Order = Literal[
+    "created",
+    "-created",
+    "reduction",
+    "-reduction",
+    "perplexity",
+    "-perplexity",
+    "perplexity_ratio",
+    "-perplexity_ratio",
+    "accuracy",
+    "-accuracy",
+    "speed",
+    "-speed",
+    "weights_bytes",
+    "-weights_bytes",
+    "seconds",
+    "-seconds",
+    "size_bytes",
+    "-size_bytes",
 ]
 
 

@@ -16,8 +16,8 @@ from tests.models import MIXTURES, write_model
 from tests.worker.evaluation.models import CONFIG, POSITIONS, write_model_and_tokenizer
 from tests.worker.sources.builders import TEMPLATE, byte_tokenizer
 from worker.evaluation import self_written
+from worker.evaluation.generation_metrics import GeneratedText
 from worker.evaluation.self_written import WritingStyle, write_chunk
-from worker.evaluation.written_texts import WrittenText
 from worker.jobs.progress import JobProgress
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
@@ -246,7 +246,7 @@ def test_a_model_that_cannot_write_is_refused(
 def test_a_model_that_only_repeats_itself_is_refused(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(WrittenText, "is_loop", True)
+    monkeypatch.setattr(GeneratedText, "is_loop", True)
     monkeypatch.setattr(self_written, "MOST_ROWS", 2)
     with pytest.raises(SpecRefusedError, match="repeats itself in all that it writes"):
         run(folder, tmp_path / "out")

@@ -40,7 +40,7 @@ from worker.pruning.sweep.fingerprint import code_digest, model_parts
 from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
 from worker.sources.tokenizer import load_tokenizer
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class RankAnswersStage(Stage):
         pruned = MetaModel.open(model.config, dtype, device, weights=model.folder)
         second = yield from self._ranking(pruned, scratch, content, middle, end)
         measured = MeasuredRanking(first, second, middle_block(len(dense.blocks)), self._digest)
-        log.info("ranking of answers: %s", measured.metrics()["ranking"])
+        logger.info("ranking of answers: %s", measured.metrics()["ranking"])
         return Measured(measured.metrics(), measured.report())
 
     def _ranking(

@@ -27,7 +27,7 @@ from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
 if TYPE_CHECKING:
     from worker.evaluation.harness import HarnessTask
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _log(comparison: TaskComparison) -> None:
     def text(result: TaskResult) -> str:
         return ", ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
 
-    log.info(
+    logger.info(
         "task %s: dense %s; pruned %s",
         comparison.dense.task,
         text(comparison.dense),

@@ -12,7 +12,7 @@ LOOPING = 0.5
 
 
 @dataclass(frozen=True)
-class WrittenText:
+class GeneratedText:
     """The tokens with which a model has continued a prompt.
 
     Attributes:
@@ -24,7 +24,7 @@ class WrittenText:
     has_ended: bool
 
     @classmethod
-    def of(cls, tokens: Sequence[int], end: Collection[int]) -> "WrittenText":
+    def of(cls, tokens: Sequence[int], end: Collection[int]) -> "GeneratedText":
         """Return the text of generated tokens, which ends before the first of ``end``."""
         length = next((place for place, token in enumerate(tokens) if token in end), len(tokens))
         return cls(tuple(tokens[:length]), length < len(tokens))
@@ -40,7 +40,7 @@ class WrittenText:
         return self.distinct_runs < LOOPING
 
 
-def written_estimates(texts: Sequence[Sequence[WrittenText]]) -> dict[str, Estimate]:
+def generation_estimates(texts: Sequence[Sequence[GeneratedText]]) -> dict[str, Estimate]:
     """Return estimates of all texts by name, given the texts of each prompt.
 
     The texts of one prompt are alike, so that the prompts count as samples; of a single prompt,

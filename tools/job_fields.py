@@ -1,7 +1,7 @@
-"""Write what the client and the docs know of a job's fields: ``python -m tools.job_schema``.
+"""Write what the client and the docs know of a job's fields: ``python -m tools.job_fields``.
 
 The command line reads the JSON schema of the fields, and how they are grouped; the Python client
-has their types; docs/jobs.md has a table of them.
+has their types, and the orders of a list of jobs; docs/jobs.md has a table of the fields.
 """
 
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from api.schemas.requests import JobRequest
+from db.core.sort_key import ORDERS
 from db.spec.descriptions.option import Place
 from db.spec.prune_spec import OPTIONS, VARIED, PruneSpec
 from tools.settings_reference import between_marks
@@ -37,7 +38,10 @@ HEAD = "\n| field | default | meaning |\n|---|---|---|\n"
 PLAIN = {"string": "str", "number": "float", "integer": "int", "boolean": "bool", "null": "None"}
 ORDER = ("datetime", "timedelta", "Mapping", "Sequence", "bool", "float", "int", "str", "None")
 HEADER = '''\
-"""The options of a request for a job; written by ``python -m tools.job_schema``."""
+"""The options of a request for a job, and the orders of a list of jobs.
+
+Written by ``python -m tools.job_fields``.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -108,6 +112,7 @@ def options_text() -> str:
         for name, field in schema["properties"].items()
         if name not in POSITIONAL
     ]
+    named["Order"] = list(ORDERS)
     aliases = "\n".join(_alias(name, values) for name, values in named.items())
     return HEADER + aliases + "\n" + DOCSTRING + "".join(lines)
 
