@@ -1,4 +1,4 @@
-"""Fixtures of the tests that need the whole service; one is started for all tests of a run.
+"""Fixtures of the tests that need the whole service; one runs for all of them, and no longer.
 
 It has every setting that a test of it needs and that does no harm to the others. So a test must
 leave it as it was: ready, with one worker that takes jobs. A test that stops it, or needs another
@@ -15,6 +15,7 @@ from tests.bucket_server import credentials
 from tests.e2e.embedded import Service, serving, write_inputs
 from tests.e2e.tracing.collector import Collector
 from tests.hub_uploads import WritableHub
+from tests.suite.groups import UNTIL_GROUP_ENDS
 from zpruner import Client
 
 INPUTS = "s3://zpruner-inputs"
@@ -51,6 +52,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="session")
 def shared_service(
+    request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     inputs: Path,
     hub_of_service: WritableHub,
@@ -76,8 +78,8 @@ def shared_service(
         "ZPRUNER_WEBHOOK_NETWORKS": "127.0.0.0/8",
         **credentials(s3_server),
     }
-    with serving(data_dir, inputs, **settings) as service:
-        yield service
+    with request.config.stash[UNTIL_GROUP_ENDS] as until_group_ends:
+        yield until_group_ends.enter_context(serving(data_dir, inputs, **settings))
 
 
 @pytest.fixture(scope="session")

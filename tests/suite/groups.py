@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterable
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -18,17 +20,44 @@ LONGEST = ("test_contract.py", "fuzz", "simulation")
 """What computes longest: it comes last, where every second process begins."""
 NOTE = pytest.StashKey[Path]()
 """The file in which processes that collect tests write the files of the group."""
+UNTIL_GROUP_ENDS = pytest.StashKey[ExitStack]()
+"""What is open until the last test of the group: the service would work until the run ends."""
+LEFT = pytest.StashKey[set[str]]()
+"""The ids of the group's tests that are not over."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the tests of the shared service first, and then those that wait for processes."""
-    shared = {item.path for item in items if uses_shared_service(item)}
+    shared = shared_files(items)
     items.sort(key=lambda item: (item.path not in shared, rank(item)))
     if note := getattr(config, "workerinput", {}).get("shared"):
         new = Path(f"{note}-{os.getpid()}")
         new.write_text(json.dumps([item.nodeid for item in items if item.path in shared]))
         new.rename(note)  # all processes write the same
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[UNTIL_GROUP_ENDS] = ExitStack()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    shared = shared_files(session.items)
+    session.config.stash[LEFT] = {item.nodeid for item in session.items if item.path in shared}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """After the last test of the group, close what only the group needs."""
+    left = item.config.stash[LEFT]
+    left.discard(item.nodeid)
+    if not left:
+        item.config.stash[UNTIL_GROUP_ENDS].close()
+
+
+def shared_files(items: Iterable[pytest.Item]) -> set[Path]:
+    """Return the files with a test of the shared service."""
+    return {item.path for item in items if uses_shared_service(item)}
 
 
 def uses_shared_service(item: pytest.Item) -> bool:

@@ -10,14 +10,22 @@ CONFTEST = """
     import os
     from pathlib import Path
     import pytest
+    from tests.suite.groups import UNTIL_GROUP_ENDS
 
     def note(name):
         with Path(name).open("a") as file:
             file.write(f"{os.getpid()}\\n")
 
+    def add_to_order(what):
+        with Path("order").open("a") as file:
+            file.write(f"{os.getpid()}:{what}\\n")
+
     @pytest.fixture(scope="session")
-    def shared_service():
+    def shared_service(request):
         note("service")
+        with request.config.stash[UNTIL_GROUP_ENDS] as until_group_ends:
+            until_group_ends.callback(add_to_order, "the service ends")
+            yield
 
     @pytest.fixture(scope="module")
     def of_module(request):
@@ -26,8 +34,7 @@ CONFTEST = """
     @pytest.fixture(autouse=True)
     def order(request):
         note("all")
-        with Path("order").open("a") as file:
-            file.write(f"{os.getpid()} {request.path.stem}\\n")
+        add_to_order(request.path.stem)
 """
 SHARING = """
     def test_first(of_module): pass
@@ -63,13 +70,13 @@ def test_one_process_has_all_files_of_the_shared_service_and_no_file_is_divided(
     assert len(set(made["all"])) == 3
 
 
-def test_the_tests_of_the_shared_service_come_first_and_then_those_that_wait(
+def test_the_tests_of_the_shared_service_come_first_then_it_ends_and_then_come_those_that_wait(
     tmp_path: Path,
 ) -> None:
     run_tests(tmp_path, "groups", **FILES)
-    order = list(dict.fromkeys((tmp_path / "order").read_text().split()[1::2]))
+    order = list(dict.fromkeys(what for _, what in read_order(tmp_path)))
     waiting, computing = (
-        ["test_a", "test_z", "test_kills"],
+        ["test_a", "test_z", "the service ends", "test_kills"],
         ["test_early", "test_middle", "test_late"],
     )
     assert order == [*waiting, *computing, "test_long"]
@@ -78,6 +85,11 @@ def test_the_tests_of_the_shared_service_come_first_and_then_those_that_wait(
 def test_every_second_process_begins_at_the_end(tmp_path: Path) -> None:
     arguments = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
     run_tests(tmp_path, "groups", *arguments, **FILES)
-    run = (tmp_path / "order").read_text().splitlines()
-    firsts = dict(line.split() for line in reversed(run))
+    firsts = dict(reversed(read_order(tmp_path)))
     assert set(firsts.values()) == {"test_a", "test_long"}
+
+
+def read_order(folder: Path) -> list[tuple[str, str]]:
+    """Return what happened, each with the process in which it did."""
+    lines = (folder / "order").read_text().splitlines()
+    return [(process, what) for process, _, what in (line.partition(":") for line in lines)]
