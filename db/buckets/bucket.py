@@ -288,7 +288,6 @@ class Bucket:
             self.location.bucket,
             timeout=self._timeout,
             retry_for=self._retry_for,
-            max_retries=10,
             key=self._access_key,
         )
 

@@ -12,7 +12,7 @@ from db.core import operator_keys, redaction
 from db.core.operator_keys import KEY_ID, SECRET_KEY, SESSION_TOKEN
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential
+    from obstore.store import BackoffConfig, ClientConfig, RetryConfig, S3Config, S3Credential
 
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -21,6 +21,16 @@ ALLOW_HTTP = "AWS_ALLOW_HTTP"
 OPTIONS = {KEY_ID: "access_key_id", SECRET_KEY: "secret_access_key", SESSION_TOKEN: "token"}
 """The library's names of the operator's keys."""
 CONNECT_TIMEOUT = timedelta(seconds=5)
+UNLIMITED = 1_000_000
+"""More retries than there is time for. The library's default is 10: a service that refuses each
+connection has refused so many after three seconds."""
+BACKOFF: "BackoffConfig" = {
+    "init_backoff": timedelta(milliseconds=100),
+    "max_backoff": timedelta(seconds=2),
+    "base": 4,
+}
+"""The library waits a random time between the first one and the last one times the base. With its
+own base of 2 these times do not grow."""
 
 
 def connect(
@@ -28,7 +38,7 @@ def connect(
     *,
     timeout: timedelta,
     retry_for: timedelta,
-    max_retries: int,
+    max_retries: int = UNLIMITED,
     key: AccessKey | None = None,
 ) -> S3Store:
     """Return a client of the bucket; nothing is sent yet.
@@ -40,7 +50,7 @@ def connect(
         bucket: the bucket's name.
         timeout: the longest time for one request, which transfers a few megabytes at most.
         retry_for: how long a request is repeated.
-        max_retries: how often.
+        max_retries: how often; by default only the time decides.
         key: what signs requests; then only endpoint and region are those of the environment.
 
     Raises:
@@ -56,7 +66,11 @@ def connect(
         "connect_timeout": CONNECT_TIMEOUT,
         "timeout": timeout,
     }
-    retries: RetryConfig = {"max_retries": max_retries, "retry_timeout": retry_for}
+    retries: RetryConfig = {
+        "backoff": BACKOFF,
+        "max_retries": max_retries,
+        "retry_timeout": retry_for,
+    }
     if key is not None:
         region = _first_set(REGIONS)
         return connect_as(

@@ -6,13 +6,17 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from db.buckets import endpoint
 from db.core.operator_keys import NAMES
+from tests.bucket_server import credentials
+from tests.waiting import DEADLINE_S
 
 SCRIPT = """
 import sys
@@ -37,9 +41,13 @@ ROLE = {"AccessKeyId": "role", "SecretAccessKey": "secret of the role", "Token":
 
 
 @contextmanager
-def serving() -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
-    """Yield the URL of a server, and who signed the requests for an object, with the token sent."""
+def serving(refusals: int = 0) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
+    """Yield the URL of a server, and who signed the requests for an object, with the token sent.
+
+    It refuses the first requests, as a service does that is just starting.
+    """
     signed: list[tuple[str, str | None]] = []
+    refused = iter(range(refusals))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -49,7 +57,7 @@ def serving() -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
             else:
                 credential = self.headers["Authorization"].partition("Credential=")[2]
                 signed.append((credential.partition("/")[0], self.headers["X-Amz-Security-Token"]))
-            self.send_response(200)
+            self.send_response(200 if next(refused, None) is None else 503)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
             self.send_header("ETag", '"1"')
@@ -92,3 +100,17 @@ def test_requests_are_signed_by_the_caller_or_else_the_operators_key_or_else_the
         command = [sys.executable, "-c", SCRIPT, *words]
         subprocess.run(command, env={**others, **place, **role, **keys}, check=True)
         assert signed == [expected]
+
+
+def test_a_request_is_repeated_while_there_is_time_however_often_it_was_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for pause in ("init_backoff", "max_backoff"):
+        monkeypatch.setitem(endpoint.BACKOFF, pause, timedelta(milliseconds=1))
+    limit = timedelta(seconds=DEADLINE_S)
+    with serving(refusals=50) as (url, signed):
+        for name, value in credentials(url).items():
+            monkeypatch.setenv(name, value)
+        store = endpoint.connect("bucket", timeout=limit, retry_for=limit)
+        assert bytes(store.get("name").bytes()) == b"{}"
+        assert len(signed) == 51
