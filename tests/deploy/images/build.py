@@ -42,7 +42,7 @@ def build_images(podman: Podman) -> None:
     _download_torch(wheels)
     for name in (*BASES, *SERVERS):
         file = STAND_INS / f"{name}.Containerfile"
-        _build(podman, f"stand-in-{name}", wheels, file, {"MOTO": version("moto")})
+        _build(podman, f"stand-in-{name}", wheels, file, {})
     context = podman.folder / "context"
     _copy_sources(context, wheels)
     for image in IMAGES:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ TWINS = {"api-2": "api", "worker-2": "worker"}
 HEALTHY = {"condition": "service_healthy"}
 CHECK_EVERY_S = 5
 """podman leaves the health checks to systemd's timers, which a machine may not have."""
+READ_HEALTH = "import urllib.request as r; r.urlopen('http://127.0.0.1:8333/healthz', timeout=60)"
+BUCKET_KEYS = credentials("http://bucket:8333")
 SETTINGS = {
     "POSTGRES_PASSWORD": "0123456789abcdef",
     "REDIS_PASSWORD": "fedcba9876543210",
@@ -37,7 +40,7 @@ SETTINGS = {
     "ZPRUNER_LEASE_S": "15",
     "ZPRUNER_LOG_FORMAT": "json",
     "ZPRUNER_REAP_EVERY_S": "1",
-    **credentials("http://bucket:5000"),
+    **BUCKET_KEYS,
 }
 
 
@@ -58,6 +61,7 @@ class Topology:
         """Start everything, and wait until all containers are healthy."""
         document = yaml.safe_load(COMPOSE.read_text())
         document = {name: document[name] for name in ("networks", "volumes")}
+        document["volumes"]["bucket"] = {}
         self.file.write_text(yaml.safe_dump(document | {"services": self.services}))
         settings = SETTINGS | {"ZPRUNER_PORT": str(self.port)}
         lines = [f"{name}={value}\n" for name, value in settings.items()]
@@ -80,8 +84,6 @@ class Topology:
             ]
             if ready:
                 self._compose("up", "--detach", *ready)
-            if "migrate" in ready:
-                self.run("bucket", "python", "-c", create_bucket())
             waiting = {name: after for name, after in waiting.items() if name not in ready}
             time.sleep(1)
 
@@ -133,18 +135,17 @@ class Topology:
     def pid(self, service: str) -> int:
         return int(self.inspect(service)["State"]["Pid"])
 
-    def kill(self, service: str) -> None:
-        """Kill all processes of a container, and wait until it runs again and is healthy."""
+    def kill(self, service: str) -> datetime:
+        """Kill all processes of a container, and wait until it runs again and is healthy.
+
+        Returns when they were killed.
+        """
         killed = self.pid(service)
         os.kill(killed, signal.SIGKILL)
+        killed_at = datetime.now(UTC)
         await_state(lambda: self.pid(service) not in (0, killed))
         await_state(lambda: self.health(service) == "healthy")
-
-    def freeze(self, service: str, seconds: float) -> None:
-        """Let a container stand still for a while: its clients wait, and it loses nothing."""
-        self.podman("pause", container(service))
-        time.sleep(seconds)
-        self.podman("unpause", container(service))
+        return killed_at
 
     def _check_health(self) -> None:
         while not self._stopped.wait(CHECK_EVERY_S):
@@ -214,16 +215,11 @@ def adapted(inputs: Path) -> dict[str, dict[str, Any]]:
         **{key: deepcopy(services["redis"][key]) for key in hardened},
         "image": "localhost/stand-in-bucket",
         "user": "10001:10001",
-        "tmpfs": ["/tmp:size=2g,mode=1777"],
+        "tmpfs": ["/tmp:size=64m,mode=1777"],
+        "environment": BUCKET_KEYS,
+        "volumes": ["bucket:/data"],
         "networks": ["inside"],
-        "healthcheck": {
-            "test": [
-                "CMD",
-                "python",
-                "-c",
-                "import socket; socket.create_connection(('127.0.0.1', 5000))",
-            ]
-        },
+        "healthcheck": {"test": ["CMD", "python", "-c", READ_HEALTH]},
     }
     return services
 
@@ -233,8 +229,3 @@ def volume(mount: str, inputs: Path) -> str:
     for name in ("MODELS_DIR", "DATASETS_DIR"):
         mount = mount.replace(f"${{{name}:-./{name.partition('_')[0].lower()}}}", str(inputs))
     return mount.replace("./deploy", str(COMPOSE.parent / "deploy"))
-
-
-def create_bucket() -> str:
-    request = f"urllib.request.Request('http://127.0.0.1:5000/{BUCKET}', method='PUT')"
-    return f"import urllib.request; urllib.request.urlopen({request}, timeout=60)"
