@@ -3,6 +3,7 @@
 To import torch and transformers takes three seconds of each new process; this one has them already.
 """
 
+import gc
 import logging
 import os
 import runpy
@@ -37,6 +38,7 @@ def run(words: Sequence[str], env: Mapping[str, str], **_: object) -> "Completed
 
 def _become(words: Sequence[str], env: Mapping[str, str], output: TextIO) -> NoReturn:
     code: object = 1
+    gc.freeze()  # what the tests have left, such as a model of llama.cpp, needs threads to be freed
     try:
         os.environ.clear()
         os.environ.update(env)
