@@ -29,7 +29,8 @@ def measure(
     Args:
         spec: the job.
         baselines: a folder that stores the dense model's loss, so that later jobs can reuse it.
-        out: an empty folder for the result. If it is None, the result is deleted.
+        out: a folder for the result, empty or with the files of an earlier run, which is resumed.
+            If it is None, the result is deleted.
         task_roots: folders with tasks of one's own for the LM Evaluation Harness.
     """
     if out is None:

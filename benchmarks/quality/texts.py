@@ -8,13 +8,13 @@ model writes for a mix is stored in `--cache`, so that only the first such row p
 import argparse
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 
 from transformers.utils import logging
@@ -53,7 +53,7 @@ def main(given: list[str] | None = None) -> None:
     logging.disable_progress_bar()
     protocol = {
         name: getattr(arguments, name)
-        for name in ("tokens", "windows", "seq_len", "eval_windows", "dtype", "kind", "tasks")
+        for name in ("tokens", "windows", "seq_len", "eval_windows", "dtype", "kind")
     } | {"texts": [*arguments.texts], "model": arguments.model.name}
     table = opened(arguments.out, protocol, arguments.resume)
     rows = table.setdefault("rows", {})
@@ -88,6 +88,9 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--cache", type=Path, help="a folder for what the dense model writes")
+    parser.add_argument(
+        "--jobs", type=Path, help="a folder for the results, in which an interrupted row resumes"
+    )
     parser.add_argument("--out", type=Path, default=PATH, help="the table's JSON file")
     parser.add_argument("--resume", action="store_true", help="keep rows measured before")
     arguments = parser.parse_args(given)
@@ -114,15 +117,17 @@ def _measure(arguments: argparse.Namespace, row: str, baselines: Path) -> dict[s
     fields = job_fields(arguments.model, arguments.calibration, None, **shared)
     own = row_fields(row, arguments.general)
     own["recover"] |= {"kind": arguments.kind, "tokens": arguments.tokens}
-    started = perf_counter()
     spec = PruneSpec.model_validate(fields | texts | own)
-    metrics = measure(spec, baselines, task_roots=tuple(arguments.task_roots))
+    folder = arguments.jobs and arguments.jobs / re.sub(r"\W+", "-", row)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+    metrics = measure(spec, baselines, folder, tuple(arguments.task_roots))
     return {
         "worst_ratio": metrics["worst_ratio"],
         "ratios": {label: metrics["text_ratio"][name] for label, name in names.items()},
         "errors": {label: metrics["text_ratio_stderr"][name] for label, name in names.items()},
         "kl": {label: metrics["kl"][name] for label, name in names.items()},
-        "seconds": perf_counter() - started,
+        "tasks": arguments.tasks,
     } | accuracy_lost(metrics)
 
 
@@ -153,8 +158,8 @@ def markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Return a Markdown table, in which the rows of a way to prune follow their worst ratios."""
     texts = list(next(iter(rows.values()))["ratios"])
     lines = [
-        f"| | worst | {' | '.join(texts)} | accuracy lost | seconds |",
-        f"|---|{'---:|' * (len(texts) + 3)}",
+        f"| | worst | {' | '.join(texts)} | accuracy lost |",
+        f"|---|{'---:|' * (len(texts) + 2)}",
     ]
     order = {name: place for place, name in enumerate(PRUNED)}
     for name in sorted(rows, key=lambda row: (order[ROWS[row][0]], rows[row]["worst_ratio"])):
@@ -164,7 +169,7 @@ def markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
             + (f" ± {1.96 * row['errors'][text]:.3f}" if row["errors"][text] else "")
             for text in texts
         )
-        cells = (f"**{row['worst_ratio']:.3f}**", *ratios, _lost(row), f"{row['seconds']:.0f}")
+        cells = (f"**{row['worst_ratio']:.3f}**", *ratios, _lost(row))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
