@@ -53,7 +53,7 @@ def main(given: list[str] | None = None) -> None:
     logging.disable_progress_bar()
     protocol = {
         name: getattr(arguments, name)
-        for name in ("tokens", "windows", "seq_len", "eval_windows", "dtype", "kind")
+        for name in ("tokens", "windows", "seq_len", "eval_windows", "dtype", "kind", "lr")
     } | {"texts": [*arguments.texts], "model": arguments.model.name}
     table = opened(arguments.out, protocol, arguments.resume)
     rows = table.setdefault("rows", {})
@@ -82,6 +82,7 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--eval-windows", type=int, default=32, help="of each text")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--kind", default="masked", help="of the recovery")
+    parser.add_argument("--lr", type=float, help="of the recovery, instead of its default")
     parser.add_argument("--tasks", nargs="+", help="zero-shot tasks")
     parser.add_argument(
         "--task-roots", type=Path, nargs="+", default=(), help="folders with tasks of one's own"
@@ -116,7 +117,7 @@ def _measure(arguments: argparse.Namespace, row: str, baselines: Path) -> dict[s
     texts |= {"eval_samples": arguments.eval_windows}
     fields = job_fields(arguments.model, arguments.calibration, None, **shared)
     own = row_fields(row, arguments.general)
-    own["recover"] |= {"kind": arguments.kind, "tokens": arguments.tokens}
+    own["recover"] |= {name: getattr(arguments, name) for name in ("kind", "tokens", "lr")}
     spec = PruneSpec.model_validate(fields | texts | own)
     folder = arguments.jobs and arguments.jobs / re.sub(r"\W+", "-", row)
     if folder:

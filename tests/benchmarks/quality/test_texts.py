@@ -32,7 +32,7 @@ def test_a_row_is_measured_on_all_texts_and_kept(
     row, out = "50 %, half generated, KL", tmp_path / "table.json"
     small = "--tokens 128 --windows 4 --seq-len 32 --eval-windows 2"
     given = f"--calibration {tmp_path}/one.txt --texts two={tmp_path}/two.txt --out {out} {small}"
-    given += f" --jobs {tmp_path}/jobs"
+    given += f" --jobs {tmp_path}/jobs --lr 1e-4"
     arguments = [*given.split(), "--model", str(tmp_path / "model"), "--only", row]
     main(arguments)
     assert (tmp_path / "jobs" / "50-half-generated-KL" / "config.json").is_file()
