@@ -90,9 +90,9 @@ class ForkServer:
     def close(self) -> None:
         """Kill the server. The processes it forked continue."""
         if self.process is not None and self._socket is not None:
-            self._socket.close()
-            self.process.kill()
+            self.process.kill()  # first, or the server logs that the worker is gone
             self.process.wait()
+            self._socket.close()
         self.process = self._socket = None
 
     def _forked(self, request: bytes, fds: Sequence[int]) -> int:

@@ -75,6 +75,11 @@ class Worker:
         self.work(until=lambda: program.poll() is not None)
         return program
 
+    def runs_a_program(self) -> bool:
+        """Whether the server has a child; while it starts, it has one that runs no program."""
+        server = self.server
+        return bool(server.process and not server.is_starting() and self.processes())
+
     def processes(self) -> list[int]:
         assert self.server.process is not None
         return [one.pid for one in psutil.Process(self.server.process.pid).children()]
@@ -113,7 +118,7 @@ def test_a_killed_program_has_ended(worker: Worker, is_frozen: bool) -> None:
 
 def test_a_program_whose_owner_is_killed_ends(worker: Worker) -> None:
     with owner(worker) as pid:
-        worker.work(until=lambda: worker.server.process is not None and bool(worker.processes()))
+        worker.work(until=worker.runs_a_program)
         [process] = worker.processes()
         assert not has_ended(process)
         os.kill(pid, signal.SIGKILL)
