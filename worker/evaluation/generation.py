@@ -8,11 +8,14 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
 
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import fits_whole
 
 TEMPERATURE = 0.8
+CACHE_ROOM = 64
+"""For how many more tokens a full cache layer gets memory."""
 _CACHE = ("cache", "past_key_values")
 """The names of the cache in forwards of transformers, before 5.24 the second."""
 Choose = Callable[[Tensor], Tensor]
@@ -149,4 +152,39 @@ def _cache_options(model: PreTrainedModel) -> dict[str, Any]:
     if name is None or not model._supports_default_dynamic_cache():
         return options | {"use_cache": False}
     cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+    cache.layers = [
+        _RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers
+    ]
     return options | {"use_cache": True, name: cache}
+
+
+class _RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no types
+    """A cache layer that copies what it has once for many tokens.
+
+    The layer of transformers copies all keys and values for every token, which takes a quarter of
+    the time of generating 400 tokens on a CPU.
+    """
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Append and return the keys and values ``[rows, groups, tokens, features]``."""
+        known = self.get_seq_length()
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self._rooms = key_states[..., :0, :], value_states[..., :0, :]
+        total = known + key_states.shape[-2]
+        if total > self._rooms[0].shape[-2]:
+            self._rooms = _with_room(self._rooms[0], total), _with_room(self._rooms[1], total)
+        self.keys, self.values = (room[..., :total, :] for room in self._rooms)
+        self.keys[..., known:, :] = key_states
+        self.values[..., known:, :] = value_states
+        return self.keys, self.values
+
+
+def _with_room(states: Tensor, tokens: int) -> Tensor:
+    """Return a copy of a layer's states, with memory for these and `CACHE_ROOM` more tokens."""
+    *rows, known, features = states.shape
+    room = states.new_empty(*rows, tokens + CACHE_ROOM, features)
+    room[..., :known, :] = states
+    return room

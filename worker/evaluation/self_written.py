@@ -105,6 +105,8 @@ class _TokenWriter:
     def __init__(self, style: WritingStyle, rows: int, length: int, seed: int, number: int) -> None:
         self._style, self._seed, self._first = style, seed, number * (rows - rows // 2)
         self._generator = _generator(seed, "chunk", number)
+        ends = style.ends | {turn[0] for turn in style.turns}  # none of which begins a text
+        self._ends = torch.tensor(sorted(ends), dtype=torch.int64)
         self._given = [deque[int]() for _ in range(rows)]  # tokens that are not chosen
         self._turn = [0] * rows
         self._begins = torch.ones(rows, dtype=torch.bool)  # no text or turn ends before it begins
@@ -120,15 +122,15 @@ class _TokenWriter:
         return self._loss / self._counted.clamp_min(1)
 
     def __call__(self, logits: Tensor) -> Tensor:
-        logits = logits.clone()
-        ends = torch.tensor(sorted(self._style.ends), dtype=torch.int64)
-        logits[:, ends] = logits[:, ends].masked_fill(self._begins[:, None], -torch.inf)
-        losses = -logits.log_softmax(-1)
-        chosen = torch.multinomial((-losses).exp(), 1, generator=self._generator)[:, 0]
+        odds = logits.softmax(-1)
+        odds[:, self._ends] = odds[:, self._ends].masked_fill(self._begins[:, None], 0.0)
+        sums = odds.cumsum(-1, dtype=torch.float64)
+        chosen = _drawn_tokens(sums, self._generator)
         if not self._style.is_chat and self._position <= GREEDY:
-            chosen = logits.argmax(-1) if self._position else self._firsts(losses[0])
+            chosen = odds.argmax(-1) if self._position else self._firsts(odds[0])
         free = torch.tensor([not given for given in self._given])
-        self._loss += losses.gather(1, chosen[:, None])[:, 0].where(free, 0.0)
+        losses = sums[:, -1].log() - odds.gather(1, chosen[:, None])[:, 0].log()
+        self._loss += losses.float().where(free, 0.0)
         self._counted += free
         self._position += 1
         tokens = [self._written(row, token) for row, token in enumerate(chosen.tolist())]
@@ -149,9 +151,8 @@ class _TokenWriter:
         self._begins[row] = self._style.is_chat and not given
         return token
 
-    def _firsts(self, losses: Tensor) -> Tensor:
-        """Return the first tokens of the windows, given their losses ``[vocabulary]``."""
-        odds = (-losses).exp()
+    def _firsts(self, odds: Tensor) -> Tensor:
+        """Return the first tokens of the windows, given the odds ``[vocabulary]`` of each."""
         distinct = min(DISTINCT, int((odds > 0).sum()))
         rounds: dict[int, Tensor] = {}
         firsts = []
@@ -174,6 +175,21 @@ class _TokenWriter:
 
     def _drawn(self, least: int, most: int) -> int:
         return int(torch.randint(least, most + 1, (), generator=self._generator))
+
+
+def _drawn_tokens(sums: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw a token ``[rows]`` of each row, none of which has odds of zero.
+
+    A single number is drawn for each row; `torch.multinomial` draws one for each token.
+
+    Args:
+        sums: ``[rows, vocabulary]`` fp64, the odds of each token and of all tokens before it.
+        generator: draws the numbers.
+    """
+    totals = sums[:, -1:]
+    below = torch.rand(totals.shape, dtype=sums.dtype, generator=generator) * totals
+    below = below.minimum(totals.nextafter(torch.zeros_like(totals)))  # a product is rounded
+    return torch.searchsorted(sums, below, right=True)[:, 0]
 
 
 def _generator(seed: int, *names: str | int) -> torch.Generator:

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, random_ids, write_model
+from worker.evaluation import generation
 from worker.evaluation.generation import (
     TEMPERATURE,
     drawn_by,
@@ -41,8 +42,12 @@ def rows(model: Any, choose: Callable[[Tensor], Tensor] = most_likely) -> Tensor
 @pytest.mark.parametrize("load", [whole_model, streamed_model])
 @pytest.mark.parametrize("family", CHECKED)
 def test_the_most_likely_tokens_are_those_of_transformers(
-    tmp_path: Path, family: str, load: Callable[[MetaModel], AbstractContextManager[Any]]
+    tmp_path: Path,
+    family: str,
+    load: Callable[[MetaModel], AbstractContextManager[Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(generation, "CACHE_ROOM", 3)  # the cache grows several times
     write_model(tmp_path, FAMILIES[family])
     whole = AutoModelForCausalLM.from_pretrained(tmp_path)
     settings = {"max_new_tokens": TOKENS, "do_sample": False, "eos_token_id": None}

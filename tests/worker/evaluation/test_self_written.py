@@ -157,3 +157,16 @@ def test_windows_that_loop_are_dropped(folder: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_chunk_has_fewer_windows_of_more_tokens() -> None:
     assert [rows_of_chunk(length) for length in (32, 512, 2048, 32_768)] == [64, 32, 8, 2]
+
+
+def test_tokens_are_drawn_by_their_odds_and_none_without_odds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sums = torch.tensor([[0.0, 1.0, 1.0, 4.0, 4.0]], dtype=torch.float64).repeat(40_000, 1)
+    drawn = self_written._drawn_tokens(sums, torch.Generator().manual_seed(0)).bincount()
+    assert drawn.tolist()[::2] == [0, 0]
+    assert drawn[1] / drawn.sum() == pytest.approx(0.25, abs=0.01)
+    for number, token in ((0.0, 1), (1.0, 3)):
+        numbers = torch.full((len(sums), 1), number, dtype=torch.float64)
+        monkeypatch.setattr(torch, "rand", lambda *_, numbers=numbers, **__: numbers)
+        assert {token} == {*self_written._drawn_tokens(sums, torch.Generator()).tolist()}

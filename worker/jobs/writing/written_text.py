@@ -14,7 +14,7 @@ from db.core.errors import SpecRefusedError
 from db.core.states import Phase
 from db.spec.descriptions.option import UNFIT
 from db.spec.options.mix import GENERATED
-from worker.evaluation.generation import end_tokens, whole_model
+from worker.evaluation.generation import CACHE_ROOM, end_tokens, whole_model
 from worker.evaluation.perplexity import token_loss
 from worker.evaluation.self_written import WritingStyle, rows_of_chunk, write_chunk
 from worker.jobs.opened_job import OpenedJob
@@ -38,7 +38,7 @@ CHANGE, TASK = (
     "writing text with the dense model",
 )
 _SHORTEST_TURN = 8
-_LOGITS = 4  # tensors of logits in fp32 at a time
+_LOGITS = 5  # tensors of logits in fp32 at a time
 _EMPTY_CHUNKS = 4
 """After so many chunks of which no window is kept, the model is taken to write nothing else."""
 
@@ -102,8 +102,9 @@ def writing_bytes(meta_model: MetaModel, length: int) -> int:
     groups = getattr(config, "num_key_value_heads", None) or heads
     states = 2 * config.num_hidden_layers * config.hidden_size * groups // heads
     rows = rows_of_chunk(length)
+    cached = rows * (length + CACHE_ROOM) * states
     logits = _LOGITS * rows * config.vocab_size * torch.float32.itemsize
-    needed: int = (weights + rows * length * states) * meta_model.dtype.itemsize + logits
+    needed: int = (weights + cached) * meta_model.dtype.itemsize + logits
     return needed
 
 
