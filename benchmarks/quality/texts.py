@@ -30,7 +30,10 @@ PATH = Path(__file__).parents[1] / "results" / "texts.json"
 BUILT_IN = ("stdlib-code", "stdlib-docs")
 PRUNED: dict[str, dict[str, Any]] = {
     name: {"method": "admm"} | PATTERNS[name] for name in ("50 %", "2:4", "70 %")
-} | {"neurons 25 %": {"method": "neurons", "ratio": 0.25}}
+} | {
+    "best at 50 %": {"preset": "best", "sparsity": 0.5},
+    "neurons 25 %": {"method": "neurons", "ratio": 0.25},
+}
 GENERAL = "general"
 """Stands for the file of ``--general`` in a mix."""
 MIXES: dict[str, dict[str, float]] = {

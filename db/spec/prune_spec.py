@@ -30,7 +30,6 @@ from db.spec.options.target import TargetFields
 from db.spec.options.tasks import TaskFields
 from db.spec.options.vocabulary import VocabularyFields
 from db.spec.pruning.patterns import implied_sparsity
-from db.spec.pruning.presets import PRESET_FIELDS
 
 
 class PruneSpec(
@@ -97,13 +96,13 @@ class PruneSpec(
         return schema
 
 
+_ALWAYS_STORED = ("refine", "recover")  # a preset of version 0.2 would set them again
 OFF: dict[str, Any] = {
     name: None if field.default is None else []
     for name, field in PruneSpec.model_fields.items()
-    if field.default in (None, ()) and name not in PRESET_FIELDS
+    if field.default in (None, ()) and name not in _ALWAYS_STORED
 }
-"""The fields that are off by default, as JSON; those of presets are not, because a preset would set
-them again."""
+"""The fields that are off by default, as JSON, and are not stored then."""
 OPTIONS = options_of(PruneSpec)
 """What is known of each option of a job, in the order of their fields."""
 VARIED = tuple(

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from worker.evaluation.generation import generated
 from worker.evaluation.generation_metrics import GeneratedText
 
-CHUNK_TOKENS, MOST_ROWS = 16_384, 64
+CHUNK_TOKENS, MOST_ROWS = 32_768, 32
 """How many tokens, and how many windows at most, are written at once."""
 DISTINCT = 100
 """Among so many windows with a drawn first token, none begins as another one does."""

@@ -23,6 +23,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "allocation": "owl",
         "refine": True,
         "recover": "masked",
+        "mix": [{"generated": True, "share": 0.5}],
     },
 }
 RECOMMENDED = PresetName.balanced
@@ -30,8 +31,8 @@ RECOMMENDED = PresetName.balanced
 PRESET_FIELDS = frozenset(name for fields in PRESETS.values() for name in fields)
 NOT_WITH_PATTERN = ("allocation",)
 """A pattern N:M fixes the sparsity of every block, so a preset's allocation is left out then."""
-NOT_WITH_EXPERTS = ("recover",)
-"""Experts are removed from models that may be too large for a recovery, which holds them whole."""
+NOT_WITH_EXPERTS = ("recover", "mix")
+"""Experts are removed from models that may be too large to be held whole: to recover, to write."""
 
 
 def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ def test_a_new_field_is_off_by_default_so_that_older_versions_read_jobs_that_do_
         {"correction": 0.0, "damping": 1.0, "solver": "sparsegpt"},
         {"skip": ["*.o_proj"], "quantize": "w4a16"},
         {"preset": "best"},
-        {"preset": "best", "recover": None, "allocation": "uniform"},
+        {"preset": "best", "recover": None, "allocation": "uniform", "mix": []},
     ],
 )
 def test_a_stored_specification_is_read_as_it_was(fields: dict[str, object]) -> None:

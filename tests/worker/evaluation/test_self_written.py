@@ -156,7 +156,7 @@ def test_windows_that_loop_are_dropped(folder: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_chunk_has_fewer_windows_of_more_tokens() -> None:
-    assert [rows_of_chunk(length) for length in (32, 512, 2048, 32_768)] == [64, 32, 8, 2]
+    assert [rows_of_chunk(length) for length in (32, 512, 2048, 32_768)] == [32, 32, 16, 2]
 
 
 def test_tokens_are_drawn_by_their_odds_and_none_without_odds(

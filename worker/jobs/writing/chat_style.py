@@ -7,6 +7,7 @@ from db.spec.descriptions.option import UNFIT
 from db.spec.options.mix import GENERATED
 from worker.sources.encoding import Encoder
 
+REMEDY = "Name a dataset in place of the generated text, or set mix to an empty list."
 _TEXTS = ("QUESTION1", "ANSWER1", "QUESTION2", "ANSWER2")
 _ROLES = ("user", "assistant")
 
@@ -32,6 +33,5 @@ def chat_turns(tokenizer: Any, field: str) -> tuple[tuple[int, ...], ...]:
         turns.append(tuple(encoder.ids(before).tolist()))
         if not found or not turns[-1]:
             reason = "the model's chat template does not mark where each turn begins"
-            remedy = "Name a dataset in place of the generated text."
-            raise SpecRefusedError(field, GENERATED, UNFIT, reason, remedy)
+            raise SpecRefusedError(field, GENERATED, UNFIT, reason, REMEDY)
     return tuple(turns)

@@ -19,7 +19,7 @@ from worker.evaluation.perplexity import token_loss
 from worker.evaluation.self_written import WritingStyle, rows_of_chunk, write_chunk
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
-from worker.jobs.writing.chat_style import chat_turns
+from worker.jobs.writing.chat_style import REMEDY, chat_turns
 from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import SCORES_FOLDER
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 WRITTEN = 0.2
 """The share that writing takes of a job's work; only roughly, as later jobs read what it wrote."""
 CHANGE, TASK = (
-    "a dataset in place of the generated text of mix",
+    "a dataset in place of the generated text of mix (or an empty mix)",
     "writing text with the dense model",
 )
 _SHORTEST_TURN = 8
@@ -150,9 +150,7 @@ def _basis(meta_model: MetaModel, style: WritingStyle, length: int, seed: int) -
     }
 
 
-def _refused(
-    job: OpenedJob, reason: str, remedy: str = "Name a dataset in place of the generated text."
-) -> SpecRefusedError:
+def _refused(job: OpenedJob, reason: str, remedy: str = REMEDY) -> SpecRefusedError:
     return SpecRefusedError(_field(job), GENERATED, UNFIT, reason, remedy)
 
 
