@@ -158,7 +158,7 @@ def _cache_options(model: PreTrainedModel) -> dict[str, Any]:
     return options | {"use_cache": True, name: cache}
 
 
-class _RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no types
+class _RoomyLayer(DynamicLayer):  # type: ignore[misc] # it has no types
     """A cache layer that copies what it has once for many tokens.
 
     The layer of transformers copies all keys and values for every token, which takes a quarter of
