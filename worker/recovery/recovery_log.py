@@ -32,8 +32,7 @@ class TrainingState:
         best_step: the step with the smallest held-out loss, as `CurvePoint.relative_to` compares
             it; 0 is the pruned model.
         best_loss: the held-out loss of the best step.
-        rises: number of held-out losses after the best step, none of them smaller; without those
-            that fell, if the training changes the mask.
+        rises: number of held-out losses after the best step that did not fall.
         curve: the losses of all steps.
     """
 
@@ -43,14 +42,12 @@ class TrainingState:
     rises: int
     curve: tuple[CurvePoint, ...]
 
-    def with_step(
-        self, point: CurvePoint, *, changes_mask: bool, in_warmup: bool = False
-    ) -> "TrainingState":
+    def with_step(self, point: CurvePoint, *, in_warmup: bool = False) -> "TrainingState":
         """Return the state after another step with these losses.
 
-        If the training changes the mask, a held-out loss that falls is no rise, even above the
-        smallest: another mask may cost at first what the training then wins back. In the warm-up
-        no loss is a rise, because it says little about what the later, smaller steps achieve.
+        A held-out loss that falls is no rise, even above the smallest: the first steps at a high
+        rate, or another mask, may cost what the training then wins back. In the warm-up no loss is
+        a rise, because it says little about what the later, smaller steps achieve.
         """
         after = replace(self, step=point.step, curve=(*self.curve, point))
         if (held_out := point.held_out_loss) is None:
@@ -60,7 +57,7 @@ class TrainingState:
         best = next(one for one in known if one.step == self.best_step)
         if measured < best.relative_to(start):
             return replace(after, best_step=point.step, best_loss=held_out, rises=0)
-        falls = changes_mask and measured < known[-1].relative_to(start)
+        falls = measured < known[-1].relative_to(start)
         return replace(after, rises=self.rises + (not (falls or in_warmup)))
 
     @classmethod

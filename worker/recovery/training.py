@@ -90,7 +90,6 @@ class Training:
         point = self._point(done, loss, held_out)
         after = state.with_step(
             point,
-            changes_mask=self._head.recovery.changes_mask,
             in_warmup=done <= self._warmup,
         )
         if done in self._saved:
