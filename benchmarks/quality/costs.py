@@ -4,7 +4,7 @@ Each job is compared with one plain forward pass over the same number of calibra
 bfloat16, and a preset with training also with the job that it adds the training to. `best` is
 measured without its `mix`, with it where the text is stored, and with the writing of the text. All
 figures come from one process. By default, a job has 128 windows of 2,048 tokens, and the benchmark
-takes two hours on two cores.
+takes more than an hour on two cores.
 """
 
 import argparse
