@@ -1,8 +1,9 @@
 """Measure recoveries on texts that none was trained on: `python -m benchmarks.quality.texts`.
 
-Each row prunes one model in one way and recovers it on one mix of texts with one loss. Its figures
-are perplexities over the dense model's on each unseen text, the worst one first. What the dense
-model writes for a mix is stored in `--cache`, so that only the first such row pays for it.
+Each row prunes one model in one way on one mix of texts, and recovers it on the same mix with one
+loss, unless it says that it does not. Its figures are perplexities over the dense model's on each
+unseen text, the worst one first. What the dense model writes for a mix is stored in `--cache`, so
+that only the first such row pays for it.
 """
 
 import argparse
@@ -31,6 +32,7 @@ BUILT_IN = ("stdlib-code", "stdlib-docs")
 PRUNED: dict[str, dict[str, Any]] = {
     name: {"method": "admm"} | PATTERNS[name] for name in ("50 %", "2:4", "70 %")
 } | {
+    "balanced at 50 %": {"preset": "balanced", "sparsity": 0.5},
     "best at 50 %": {"preset": "best", "sparsity": 0.5},
     "neurons 25 %": {"method": "neurons", "ratio": 0.25},
 }
@@ -43,9 +45,10 @@ MIXES: dict[str, dict[str, float]] = {
     "half general": {GENERAL: 0.5},
     "thirds": {"generated": 0.33, GENERAL: 0.33},
 }
-LOSSES = {
+LOSSES: dict[str, dict[str, float] | None] = {
     "KL": {"kl": 1.0, "temperature": 1.0},
     "0.67 KL": {"kl": 0.67, "temperature": 2.0},
+    "not recovered": None,
 }
 ROWS = {", ".join(names): names for names in product(PRUNED, MIXES, LOSSES)}
 
@@ -120,7 +123,8 @@ def _measure(arguments: argparse.Namespace, row: str, baselines: Path) -> dict[s
     texts |= {"eval_samples": arguments.eval_windows}
     fields = job_fields(arguments.model, arguments.calibration, None, **shared)
     own = row_fields(row, arguments.general)
-    own["recover"] |= {name: getattr(arguments, name) for name in ("kind", "tokens", "lr")}
+    if own["recover"] is not None:
+        own["recover"] |= {name: getattr(arguments, name) for name in ("kind", "tokens", "lr")}
     spec = PruneSpec.model_validate(fields | texts | own)
     folder = arguments.jobs and arguments.jobs / re.sub(r"\W+", "-", row)
     if folder:
@@ -155,7 +159,8 @@ def row_fields(row: str, general: Path | None) -> dict[str, Any]:
         | ({"dataset": f"local:{general}"} if name == GENERAL else {"generated": True})
         for name, share in MIXES[mix].items()
     ]
-    return PRUNED[pruned] | {"mix": texts, "recover": dict(LOSSES[loss])}
+    recover = LOSSES[loss]
+    return PRUNED[pruned] | {"mix": texts, "recover": recover and dict(recover)}
 
 
 def markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:

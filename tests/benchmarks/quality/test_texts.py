@@ -16,7 +16,8 @@ from worker.sources import stdlib
 @pytest.mark.parametrize("row", ROWS)
 def test_every_row_is_a_job_that_is_accepted(row: str) -> None:
     fields = row_fields(row, Path("general.txt"))
-    fields["recover"]["kind"] = "masked"
+    if fields["recover"] is not None:
+        fields["recover"]["kind"] = "masked"
     check_combination(PruneSpec.model_validate({"model": "m", "dataset": "c4"} | fields))
 
 
@@ -40,6 +41,12 @@ def test_a_row_is_measured_on_all_texts_and_kept(
     assert rows[row]["ratios"].keys() == {"two", "stdlib-code", "stdlib-docs"}
     assert rows[row]["worst_ratio"] == max(rows[row]["ratios"].values())
     assert row in out.with_suffix(".md").read_text()
+
+    main([*arguments[:-1], "50 %, half generated, not recovered", "--resume"])
+    assert json.loads(out.read_text())["rows"].keys() > {row}
+    for name, is_trained in (("KL", True), ("not-recovered", False)):
+        report = tmp_path / "jobs" / f"50-half-generated-{name}" / "report.json"
+        assert ("recovery" in json.loads(report.read_text())) is is_trained
 
     out.write_text(out.read_text().replace(str(rows[row]["worst_ratio"]), "77.0", 1))
     main([*arguments, "--resume"])
