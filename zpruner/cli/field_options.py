@@ -18,6 +18,8 @@ from zpruner.cli.output_option import HELP, read_output
 
 OUTPUT = "output"
 """The field whose values are objects of several kinds, which are written in a form of their own."""
+NONE = "none"
+"""Stands for an empty list."""
 LONGEST_CHOICES = 32
 """The most characters of choices that stand beside an option's name in the help."""
 TYPES: dict[str, type] = {"number": float, "integer": int, "boolean": bool}
@@ -49,7 +51,13 @@ class FieldOption:
     part: str = ""
 
     def read(self, value: Any) -> Any:
-        """Return a value as it is sent: ``0.45,0.5`` becomes a list if the field allows lists."""
+        """Return a value as it is sent.
+
+        ``0.45,0.5`` becomes a list if the field allows lists, and ``none`` an empty one if the
+        field is a list: a preset sets some, which can be left out that way.
+        """
+        if self.is_repeated and value == [NONE]:
+            return []
         if self.name == OUTPUT:
             return [read_output(text) for text in value]
         if self.may_be_list and "," in value:

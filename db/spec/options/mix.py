@@ -65,7 +65,7 @@ def _read(value: object) -> object:
     name, _, share = value.rpartition(SIGN)
     try:
         text = {"generated": True} if name == GENERATED else {"dataset": name}
-        return text | {"share": float(share)} if name else value
+        return text | {"share": float(share)}
     except ValueError:
         raise PydanticCustomError(
             "mixed_text", "Input should be a text and its share, such as wikitext2=0.25"

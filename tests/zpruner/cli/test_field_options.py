@@ -64,6 +64,13 @@ def test_options_have_the_types_choices_and_defaults_of_the_fields() -> None:
     assert "Write name and spread as NAME:SPREAD." in options["allocation"].help
 
 
+def test_the_word_none_alone_is_an_empty_list() -> None:
+    options = {one.name: one for one in JOB_FIELDS}
+    assert options["mix"].read(["none"]) == options["output"].read(["none"]) == []
+    assert options["mix"].read(["none", "ptb=0.5"]) == ["none", "ptb=0.5"]  # the field refuses it
+    assert options["mix"].read([""]) == [""]  # as a script sends that has no value
+
+
 def test_a_field_that_is_a_name_or_an_object_has_an_option_for_each_member() -> None:
     recover = [one for one in JOB_FIELDS if one.name.startswith("recover")]
     names = {one.name: one for one in recover}

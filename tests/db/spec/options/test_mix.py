@@ -54,8 +54,12 @@ def test_a_text_and_its_share_are_one_word_too() -> None:
     written = make_spec(mix=["local:a=b.txt=0.1", "ptb=0.2"])
     assert written == make_spec(mix=[B | {"dataset": "local:a=b.txt"}, C])
     assert make_spec(mix=["generated=0.5"]) == make_spec(mix=[WRITTEN])
+
+
+@pytest.mark.parametrize("text", ["ptb=much", "ptb", "", '{"generated": true, "share": 0.5}'])
+def test_a_word_that_is_no_text_with_its_share_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValidationError, match=r"such as wikitext2=0\.25"):
-        make_spec(mix=["ptb=much"])
+        make_spec(mix=[text])
 
 
 def test_a_built_in_text_of_a_mix_has_no_fields_to_choose_from() -> None:
