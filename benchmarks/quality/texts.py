@@ -26,6 +26,7 @@ from benchmarks.quality.measured_job import job_fields, measure
 from benchmarks.quality.table_file import opened
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
+from worker.pruning.base.file_digests import file_digest
 
 PATH = Path(__file__).parents[1] / "results" / "texts.json"
 BUILT_IN = ("stdlib-code", "stdlib-docs")
@@ -60,7 +61,11 @@ def main(given: list[str] | None = None) -> None:
     protocol = {
         name: getattr(arguments, name)
         for name in ("tokens", "windows", "seq_len", "eval_windows", "dtype", "kind", "lr")
-    } | {"texts": [*arguments.texts], "model": arguments.model.name}
+    } | {
+        "texts": [*arguments.texts],
+        "model": arguments.model.name,
+        "sha256": _digests(arguments),
+    }
     table = opened(arguments.out, protocol, arguments.resume)
     rows = table.setdefault("rows", {})
     with TemporaryDirectory() as folder:
@@ -106,6 +111,12 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     return arguments
 
 
+def _digests(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the SHA-256 of each file of text, by its name in the table."""
+    files = arguments.texts | {"calibration": arguments.calibration, GENERAL: arguments.general}
+    return {name: file_digest(path) for name, path in files.items() if path}
+
+
 def _named(word: str) -> tuple[str, Path]:
     name, _, path = word.partition("=")
     return name, Path(path)
@@ -135,17 +146,20 @@ def _measure(arguments: argparse.Namespace, row: str, baselines: Path) -> dict[s
         "ratios": {label: metrics["text_ratio"][name] for label, name in names.items()},
         "errors": {label: metrics["text_ratio_stderr"][name] for label, name in names.items()},
         "kl": {label: metrics["kl"][name] for label, name in names.items()},
-        "tasks": arguments.tasks,
-    } | accuracy_lost(metrics)
+    } | accuracies(metrics)
 
 
-def accuracy_lost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return the mean of what the tasks lose, as a share of all items, and its standard error."""
+def accuracies(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the accuracies of both models by task, and the mean loss with its standard error."""
     drops, errors = metrics.get("acc_drop"), metrics.get("acc_drop_stderr")
     if not drops or not errors:
-        return {"accuracy_drop": None, "accuracy_drop_stderr": None}
+        return {"tasks": {}, "accuracy_drop": None, "accuracy_drop_stderr": None}
     # The tasks have different items, so their errors are independent.
     return {
+        "tasks": {
+            task: {"dense": metrics["dense_acc"][task], "pruned": metrics["acc"][task]}
+            for task in drops
+        },
         "accuracy_drop": fmean(drops.values()),
         "accuracy_drop_stderr": math.hypot(*errors.values()) / len(errors),
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.quality.texts import ROWS, accuracy_lost, main, markdown, row_fields
+from benchmarks.quality.texts import ROWS, accuracies, main, markdown, row_fields
 from db.spec.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 from tests.worker.evaluation.models import write_model_and_tokenizer
@@ -37,7 +37,9 @@ def test_a_row_is_measured_on_all_texts_and_kept(
     arguments = [*given.split(), "--model", str(tmp_path / "model"), "--only", row]
     main(arguments)
     assert (tmp_path / "jobs" / "50-half-generated-KL" / "config.json").is_file()
-    rows = json.loads(out.read_text())["rows"]
+    table = json.loads(out.read_text())
+    assert table["protocol"]["sha256"].keys() == {"calibration", "two"}
+    rows = table["rows"]
     assert rows[row]["ratios"].keys() == {"two", "stdlib-code", "stdlib-docs"}
     assert rows[row]["worst_ratio"] == max(rows[row]["ratios"].values())
     assert row in out.with_suffix(".md").read_text()
@@ -73,7 +75,15 @@ def test_the_worst_ratio_comes_first_and_orders_the_rows_of_each_way_to_prune() 
 
 
 def test_the_accuracy_lost_is_the_mean_of_the_tasks_with_its_error() -> None:
-    metrics = {"acc_drop": {"a": 0.02, "b": 0.04}, "acc_drop_stderr": {"a": 0.03, "b": 0.04}}
-    lost = {"accuracy_drop": pytest.approx(0.03), "accuracy_drop_stderr": pytest.approx(0.025)}
-    assert accuracy_lost(metrics) == lost
-    assert accuracy_lost({}) == {"accuracy_drop": None, "accuracy_drop_stderr": None}
+    metrics = {
+        "dense_acc": {"a": 0.5, "b": 0.6},
+        "acc": {"a": 0.48, "b": 0.56},
+        "acc_drop": {"a": 0.02, "b": 0.04},
+        "acc_drop_stderr": {"a": 0.03, "b": 0.04},
+    }
+    assert accuracies(metrics) == {
+        "tasks": {"a": {"dense": 0.5, "pruned": 0.48}, "b": {"dense": 0.6, "pruned": 0.56}},
+        "accuracy_drop": pytest.approx(0.03),
+        "accuracy_drop_stderr": pytest.approx(0.025),
+    }
+    assert accuracies({}) == {"tasks": {}, "accuracy_drop": None, "accuracy_drop_stderr": None}
