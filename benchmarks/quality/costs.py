@@ -20,6 +20,7 @@ from transformers.utils import logging
 
 from benchmarks.machine import machine
 from benchmarks.quality.measured_job import job_fields
+from benchmarks.quality.table_file import save
 from benchmarks.speed import forward_seconds
 from db.core.states import Phase
 from db.spec.prune_spec import PruneSpec
@@ -65,8 +66,7 @@ def main() -> None:
         print(f"{name}: {seconds[name]:.1f} s", file=sys.stderr, flush=True)
     tokens = arguments.samples * arguments.seq_len
     report = {"machine": machine(), "tokens": tokens, "seconds": seconds}
-    arguments.out.write_text(json.dumps(report, indent=1) + "\n")
-    arguments.out.with_suffix(".md").write_text(markdown(seconds, tokens))
+    save(arguments.out, report, markdown(seconds, tokens))
     print(json.dumps(report))
 
 

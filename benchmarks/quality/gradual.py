@@ -16,7 +16,7 @@ from transformers.utils import logging
 
 from benchmarks.machine import machine
 from benchmarks.quality.measured_job import job_fields, measure
-from benchmarks.quality.table_file import opened
+from benchmarks.quality.table_file import opened, save
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 
@@ -46,8 +46,7 @@ def main() -> None:
             if name not in rows:
                 rows[name] = _measure(arguments, ROWS[name], Path(baselines))
                 table["machine"] = machine()
-                PATH.write_text(json.dumps(table, indent=1) + "\n")
-                PATH.with_suffix(".md").write_text(markdown(rows))
+                save(PATH, table, markdown(rows))
                 print(f"{name}: {rows[name]}", file=sys.stderr, flush=True)
     print(json.dumps(table))
 

@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from benchmarks.machine import machine
 from benchmarks.quality.measured_job import job_fields, measure
+from benchmarks.quality.table_file import save
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 
@@ -48,8 +49,7 @@ def main() -> None:
             print(f"{name}: {rows[name]}", file=sys.stderr, flush=True)
     report = {"machine": machine(), "windows": arguments.windows, "rows": rows}
     if arguments.only == list(ROWS):
-        PATH.write_text(json.dumps(report, indent=1) + "\n")
-        PATH.with_suffix(".md").write_text(markdown(rows))
+        save(PATH, report, markdown(rows))
     print(json.dumps(report))
     if {"50 %", "50 %, w4a16"} <= rows.keys():
         ratio = rows["50 %, w4a16"]["perplexity"] / rows["50 %"]["perplexity"]

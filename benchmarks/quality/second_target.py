@@ -19,7 +19,7 @@ from transformers.utils import logging
 from benchmarks.machine import machine
 from benchmarks.quality.measured_job import job_fields, measure
 from benchmarks.quality.random_mixture import write_mixture
-from benchmarks.quality.table_file import opened
+from benchmarks.quality.table_file import opened, save
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 
@@ -48,8 +48,7 @@ def main() -> None:
     for name in arguments.only or ROWS:
         rows[name] = {"jobs": _jobs(arguments.samples, name), "machine": machine()}
         print(f"{name}: {rows[name]}", file=sys.stderr, flush=True)
-        PATH.write_text(json.dumps(table, indent=1) + "\n")
-        PATH.with_suffix(".md").write_text(markdown(rows, arguments.samples))
+        save(PATH, table, markdown(rows, arguments.samples))
     print(json.dumps(table))
 
 

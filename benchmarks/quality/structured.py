@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,7 +22,7 @@ from transformers.utils import logging
 from benchmarks.machine import machine
 from benchmarks.quality.measured_job import job_fields, measure
 from benchmarks.quality.structured_rows import DENSE, ROWS, Jobs
-from benchmarks.quality.table_file import opened
+from benchmarks.quality.table_file import opened, save
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 from worker.benchmark.model_paths import compare_paths
@@ -51,8 +50,7 @@ def main() -> None:
         for name in arguments.only:
             if name not in table["rows"]:
                 table["rows"][name] = measurements.row(ROWS[name]) | {"machine": machine()}
-                PATH.write_text(json.dumps(table, indent=1) + "\n")
-                PATH.with_suffix(".md").write_text(markdown(table))
+                save(PATH, table, markdown(table))
                 print(f"{name}: {table['rows'][name]}", file=sys.stderr, flush=True)
     print(json.dumps(table))
 
@@ -140,13 +138,12 @@ class Measurements:
     def _figures(self, model: Path) -> Row:
         arguments = self._arguments
         sizes = [file.stat().st_size for file in model.glob("*.safetensors")]
-        stored = Checkpoint.open(model).tensors.values()
         return {
             "dtype": arguments.dtype,
             "perplexity": self._perplexity(model, arguments.evaluation, 40),
             "other": self._perplexity(model, arguments.other, 16),
             "other_dense": self._dense_on_other,
-            "parameters": sum(prod(one.shape) for one in stored),
+            "parameters": sum(Checkpoint.open(model).counts.values()),
             "bytes": sum(sizes),
         }
 

@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from benchmarks.machine import machine
 from benchmarks.quality.measured_job import job_fields, measure
+from benchmarks.quality.table_file import save
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 
@@ -41,8 +42,7 @@ def main() -> None:
         seconds[name] = _sweep(model, own)
         print(f"{name}: {seconds[name]}", file=sys.stderr, flush=True)
     report = {"machine": machine(), "seconds": seconds}
-    PATH.write_text(json.dumps(report, indent=1) + "\n")
-    PATH.with_suffix(".md").write_text(markdown(seconds))
+    save(PATH, report, markdown(seconds))
     print(json.dumps(report))
 
 

@@ -1,6 +1,7 @@
-"""The JSON files of tables that are measured in several runs."""
+"""The files of tables: JSON, and Markdown beside it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,3 +23,9 @@ def opened(path: Path, protocol: dict[str, Any], resume: bool) -> dict[str, Any]
     if table["protocol"] != protocol:
         raise SystemExit(f"{path} was measured with another protocol: {table['protocol']}")
     return table
+
+
+def save(path: Path, table: Mapping[str, Any], markdown: str) -> None:
+    """Write a table to its JSON file, and to a Markdown file beside it."""
+    path.write_text(json.dumps(table, indent=1) + "\n")
+    path.with_suffix(".md").write_text(markdown)

@@ -7,7 +7,6 @@ that only the first such row pays for it.
 """
 
 import argparse
-import json
 import math
 import re
 import sys
@@ -23,7 +22,7 @@ from transformers.utils import logging
 from benchmarks.machine import machine
 from benchmarks.quality.combinations import PATTERNS
 from benchmarks.quality.measured_job import job_fields, measure
-from benchmarks.quality.table_file import opened
+from benchmarks.quality.table_file import opened, save
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 from worker.pruning.base.file_digests import file_digest
@@ -74,8 +73,7 @@ def main(given: list[str] | None = None) -> None:
                 continue
             rows[name] = _measure(arguments, name, arguments.cache or Path(folder))
             table["machine"] = machine()
-            arguments.out.write_text(json.dumps(table, indent=1) + "\n")
-            arguments.out.with_suffix(".md").write_text(markdown(rows))
+            save(arguments.out, table, markdown(rows))
             print(f"{name}: {rows[name]}", file=sys.stderr, flush=True)
 
 

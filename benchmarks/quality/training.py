@@ -21,6 +21,7 @@ from transformers.utils import logging
 from benchmarks.machine import machine
 from benchmarks.quality.combinations import PATTERNS
 from benchmarks.quality.measured_job import job_fields, measure
+from benchmarks.quality.table_file import save
 from benchmarks.quality.training_rows import TRAINING_ROWS, TrainingRow
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
@@ -43,9 +44,8 @@ def main() -> None:
             cell = _measure(arguments, row, pattern, Path(baselines))
             known["cells"].setdefault(_label(row), {})[pattern] = cell
             known["machine"] = machine()
-            PATH.write_text(json.dumps(known, indent=1) + "\n")
             caption = CAPTION.format(dense=cell["dense"])
-            PATH.with_suffix(".md").write_text(f"{markdown(known['cells'])}\n{caption}\n")
+            save(PATH, known, f"{markdown(known['cells'])}\n{caption}\n")
             print(f"{_label(row)} at {pattern}: {cell}", file=sys.stderr, flush=True)
     print(json.dumps(known))
 

@@ -6,7 +6,6 @@ transformed; the figures are errors of outputs on windows that nothing was calib
 """
 
 import argparse
-import json
 import sys
 from copy import deepcopy
 from itertools import product
@@ -30,7 +29,7 @@ from benchmarks.quality.changed_model import (
 )
 from benchmarks.quality.combinations import PATTERNS
 from benchmarks.quality.measured_job import job_fields
-from benchmarks.quality.table_file import opened
+from benchmarks.quality.table_file import opened, save
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 from worker.evaluation.perplexity import token_loss
@@ -78,8 +77,7 @@ def main(given: list[str] | None = None) -> None:
                 rows[name] = _measure(model, Path(folder), spec, blocks, (calibration, held_out))
                 print(f"{name}: {rows[name]}", file=sys.stderr, flush=True)
         table["machine"] = machine()
-        arguments.out.write_text(json.dumps(table, indent=1) + "\n")
-        arguments.out.with_suffix(".md").write_text(markdown(table))
+        save(arguments.out, table, markdown(table))
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -167,11 +166,10 @@ def _not_planned(spec: PruneSpec) -> list[str]:
 
 
 def _size(model: ModelFolder, meta_model: MetaModel) -> dict[str, Any]:
-    parameters = sum(prod(tensor.shape) for tensor in meta_model.checkpoint.tensors.values())
     return {
         "name": model.name,
         "revision": model.revision,
-        "parameters": parameters,
+        "parameters": sum(meta_model.checkpoint.counts.values()),
         "blocks": len(meta_model.blocks),
     }
 

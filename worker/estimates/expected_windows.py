@@ -80,12 +80,9 @@ def can_count_windows(spec: PruneSpec, resources: Resources) -> bool:
     Raises:
         SpecRefusedError: a dataset cannot be used.
     """
-    keep, mixed = keep_dataset_of(spec, resources), mix_of(spec, resources)
-    named = (*datasets_of(spec, resources), keep, *mixed.values())
-    references = [reference for reference in named if reference is not None]
     return all(
         isinstance(reference, LocalPath) and reference.path.stat().st_size <= MAX_ENCODED_BYTES
-        for reference in references
+        for reference in _named_datasets(spec, resources).values()
     )
 
 
@@ -157,16 +154,21 @@ def _check_chats(spec: PruneSpec, model: ModelFolder, resources: Resources) -> N
 
 def _chat_files(spec: PruneSpec, resources: Resources) -> list[DataFile]:
     """Return the local files of the job's datasets whose rows are conversations."""
-    dataset, own = datasets_of(spec, resources)
-    named = {"dataset": dataset, "eval_dataset": own}
-    named["keep_dataset"] = keep_dataset_of(spec, resources)
-    named |= mix_of(spec, resources)
     files = [
         DataFile(reference.path, field, reference.name, reference.text_field)
-        for field, reference in named.items()
+        for field, reference in _named_datasets(spec, resources).items()
         if isinstance(reference, LocalPath)
     ]
     return [file for file in files if file.holds_rows and isinstance(file.first(), ChatRow)]
+
+
+def _named_datasets(spec: PruneSpec, resources: Resources) -> dict[str, DatasetReference]:
+    """Return the datasets of all of a job's texts, by their fields."""
+    keep, mixed = keep_dataset_of(spec, resources), mix_of(spec, resources)
+    dataset, own = datasets_of(spec, resources)
+    named: dict[str, DatasetReference | None] = {"dataset": dataset, "eval_dataset": own}
+    named |= {"keep_dataset": keep, **mixed}
+    return {field: reference for field, reference in named.items() if reference is not None}
 
 
 def _guessed_windows(

@@ -173,14 +173,21 @@ class PlannedJob:
         """
         sweep = plan(self.shape, self.work, headroom, speed)
         recovery = self.recovery.plan(headroom, speed) if self.recovery else None
-        whole = self.shape.stored_bytes if self.shape.removed_bytes else 0
-        seconds = self._forward_seconds(sweep, speed, self.compared) if speed else 0.0
+        compared_s = self._forward_seconds(sweep, speed, self.compared) if speed else 0.0
         states = self.compared * self.work.measured_seq_len * self.shape.hidden
-        comparison = (seconds, 2 * states * self.meta_model.dtype.itemsize)
-        writing = self._writing(sweep, headroom, speed)
-        others = tuple(job.plan(headroom, speed) for job in self.others)
-        bytes_ = (whole, self.token_bytes)
-        return JobPlan(sweep, recovery, self.increments, *bytes_, *comparison, *writing, others)
+        written_s, needed_bytes = self._writing(sweep, headroom, speed)
+        return JobPlan(
+            sweep=sweep,
+            recovery=recovery,
+            increments=self.increments,
+            whole_bytes=self.shape.stored_bytes if self.shape.removed_bytes else 0,
+            token_bytes=self.token_bytes,
+            comparison_seconds=compared_s,
+            comparison_bytes=2 * states * self.meta_model.dtype.itemsize,
+            writing_seconds=written_s,
+            writing_bytes=needed_bytes,
+            others=tuple(job.plan(headroom, speed) for job in self.others),
+        )
 
     def _writing(self, sweep: Plan, headroom: Headroom, speed: Speed | None) -> tuple[float, int]:
         """Return the time in which the model writes text, and the memory that it takes."""
@@ -242,17 +249,18 @@ def _planned(
     evaluation = _ids(windows.evaluation, windows.evaluation_seq_len)
     compares = compares_in_sweep(recipe, recovery_of(spec))
     left = 0 if compares else windows.evaluation
+    most = max(windows.calibration, windows.training + windows.held_out)
     return PlannedJob(
-        meta_model,
-        windows,
-        model_shape(meta_model, recipe),
-        workload(meta_model, recipe, calibration, evaluation, compares=compares),
-        _planned_recovery(spec, meta_model, windows, last),
-        last.total,
-        result_warnings(recipe, meta_model),
-        _token_bytes(spec, model, meta_model),
-        compared_count(spec, left, windows.evaluation_seq_len),
-        ceil(generated_share(spec) * max(windows.calibration, windows.training + windows.held_out)),
+        meta_model=meta_model,
+        windows=windows,
+        shape=model_shape(meta_model, recipe),
+        work=workload(meta_model, recipe, calibration, evaluation, compares=compares),
+        recovery=_planned_recovery(spec, meta_model, windows, last),
+        increments=last.total,
+        result_warnings=result_warnings(recipe, meta_model),
+        token_bytes=_token_bytes(spec, model, meta_model),
+        compared=compared_count(spec, left, windows.evaluation_seq_len),
+        written=ceil(generated_share(spec) * most),
     )
 
 

@@ -1,1 +1,1 @@
-"""Measuring the loss and perplexity of models."""
+"""Measuring models: their losses and predictions, tasks, and the text that they write."""

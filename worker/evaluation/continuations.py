@@ -122,7 +122,7 @@ def _scores(
     targets: Sequence[Tensor],
 ) -> list[Likelihood]:
     """Return the likelihood of each target ``[n]`` from the states ``[n, hidden]`` before it."""
-    vocabulary = meta_model.model.config.get_text_config().vocab_size
+    vocabulary = meta_model.config.vocab_size
     piece = max(1, _LOGITS_BYTES // (4 * vocabulary))
     logs, greedy = [], []
     pieces = (torch.split(torch.cat(list(each)), piece) for each in (states, targets))

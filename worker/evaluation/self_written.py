@@ -82,15 +82,15 @@ def write_chunk(
     for column in generated(model, prompt, length - len(columns), writer):
         columns.append(column)
         yield len(columns)
-    return _kept(torch.stack(columns, 1), writer.perplexities)
+    return _kept(torch.stack(columns, 1), writer.mean_losses)
 
 
-def _kept(ids: Tensor, perplexities: Tensor) -> list[list[int]]:
+def _kept(ids: Tensor, losses: Tensor) -> list[list[int]]:
     """Return the windows without those that loop, and without the tenth hardest to predict."""
     texts: dict[int, list[int]] = dict(enumerate(ids.tolist()))
     whole = [row for row, tokens in texts.items() if not GeneratedText.of(tokens, ()).is_loop]
-    by_perplexity = sorted(whole, key=perplexities.tolist().__getitem__)
-    kept = by_perplexity[: len(whole) - round(len(whole) / DROPPED)]
+    by_loss = sorted(whole, key=losses.tolist().__getitem__)
+    kept = by_loss[: len(whole) - round(len(whole) / DROPPED)]
     return [texts[row] for row in sorted(kept)]
 
 
@@ -117,8 +117,8 @@ class _TokenWriter:
                 self._given[row].extend(piece)
 
     @property
-    def perplexities(self) -> Tensor:
-        """The mean loss ``[rows]`` of the tokens that were chosen, which orders as perplexity."""
+    def mean_losses(self) -> Tensor:
+        """The mean loss ``[rows]`` of the tokens that were chosen, in nats."""
         return self._loss / self._counted.clamp_min(1)
 
     def __call__(self, logits: Tensor) -> Tensor:

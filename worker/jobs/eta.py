@@ -36,7 +36,7 @@ class EtaEstimator:
     ) -> None:
         """``is_measured``: whether texts, tasks, speed or rankings come after the blocks."""
         self._clock, self._is_measured = clock, is_measured
-        self._measures = False
+        self._is_measuring = False  # since the last update
         self._previous: tuple[float, float] | None = None
         self._first_new_block = 0
         self._stage: str | None = None
@@ -50,8 +50,8 @@ class EtaEstimator:
         None if they are as unknown as before, and `UNKNOWN` if they no longer are what they were.
         """
         if progress.is_of_measurement and self._is_measured:
-            return self._measured(progress)
-        self._measures = False
+            return self._eta_of_measurement(progress)
+        self._is_measuring = False
         now, previous = self._clock(), self._previous
         if previous is not None and progress.block is None and progress.fraction == previous[1]:
             return self._eta(1 - progress.fraction) if self._durations else None
@@ -73,11 +73,11 @@ class EtaEstimator:
         at, fraction = self._previous
         return progress.fraction > fraction and self._clock() - at >= MEASURED_EVERY_S
 
-    def _measured(self, progress: JobProgress) -> Eta:
+    def _eta_of_measurement(self, progress: JobProgress) -> Eta:
         now, previous = self._clock(), self._previous
         self._previous = (now, progress.fraction)
-        if not self._measures or previous is None:
-            self._measures, self._durations = True, []
+        if not self._is_measuring or previous is None:
+            self._is_measuring, self._durations = True, []
         elif progress.fraction > previous[1]:
             self._durations.append((now - previous[0], progress.fraction - previous[1]))
         return self._eta(PACKAGED - progress.fraction) if self._durations else UNKNOWN

@@ -116,13 +116,11 @@ def _parameters(job: OpenedJob, blocks: Sequence[BlockResult]) -> dict[str, int]
     Those are of the dense model as it is stored; of the result they are known once it is written.
     """
     checkpoint = job.meta_model.checkpoint
-    stored = checkpoint.tensors
-    numbers = {name: math.prod(tensor.shape) for name, tensor in stored.items()}
+    counts = checkpoint.counts
     removed = sum(block.parameters_removed for block in blocks)
-    removed += sum(numbers[name] for name in job.recipe.left_out(job.meta_model))
-    dense = sum(numbers.values())
-    sizes = {"parameters": dense - removed, "parameters_removed": removed}
-    return sizes | {"dense_weights_bytes": checkpoint.size_bytes(stored)}
+    removed += sum(counts[name] for name in job.recipe.left_out(job.meta_model))
+    sizes = {"parameters": sum(counts.values()) - removed, "parameters_removed": removed}
+    return sizes | {"dense_weights_bytes": checkpoint.stored_bytes}
 
 
 def _in_place(job: OpenedJob) -> list[str]:

@@ -45,19 +45,19 @@ def recipe_of(spec: PruneSpec) -> Recipe:
     solver, removal, stages = _solver(spec), removal_of(spec), sweep_stages(spec)
     corrects = solver is not None or any(stage.follows_dense for stage in stages)
     return Recipe(
-        scorer,
-        pattern,
-        propagation_of(spec).value,
-        solver,
-        _allocation(spec),
-        spec.skip,
+        scorer=scorer,
+        pattern=pattern,
+        propagation=propagation_of(spec).value,
+        solver=solver,
+        allocation=_allocation(spec),
+        skip=spec.skip,
         # Removed units are not corrected by default (docs/methods/removal.md).
-        _correction(spec) if corrects else spec.correction or 0.0,
-        spec.damping if solver or removal else None,
-        _swaps(spec),
-        removal,
-        own,
-        stages,
+        correction=_correction(spec) if corrects else spec.correction or 0.0,
+        damping=spec.damping if solver or removal else None,
+        swaps=_swaps(spec),
+        removal=removal,
+        own=own,
+        stages=stages,
     )
 
 

@@ -13,7 +13,7 @@ from worker.jobs.progress import JobProgress, stops_at
 from worker.jobs.recovery_task import RecoveryTask
 from worker.jobs.result.smaller import smaller_model, write_smaller_config
 from worker.jobs.result.weights import WeightMeasure
-from worker.jobs.windows import RecoveryWindows
+from worker.jobs.windows import RecoveryTexts
 from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import PROGRESS_FOLDER, PRUNED_FOLDER, SMALLER_FOLDER
 from worker.pruning.distributed.launcher import launch
@@ -45,7 +45,7 @@ class JobRecovery:
 
     job: OpenedJob
     settings: Recovery
-    windows: RecoveryWindows
+    windows: RecoveryTexts
     out: Path
     plan: RecoveryPlan
 
@@ -116,22 +116,22 @@ class JobRecovery:
         """Return a generator that runs the recovery, and the step it resumes from, if known."""
         job, windows = self.job, self.windows
         task = RecoveryTask(
-            job.model.path,
-            config,
-            pruned,
-            job.meta_model.dtype,
-            self.settings,
-            job.recipe.pattern if job.recipe.prunes else None,
-            windows.training.ids,
-            windows.held_out.ids,
-            job.windows.evaluation.ids,
-            out,
-            job.spec.seed,
-            job.budget_of_a_process,
-            job.speed,
-            None if job.is_rewritten else WeightMeasure.of(job),
-            windows.sources,
-            job.resources.baselines,
+            dense=job.model.path,
+            config=config,
+            pruned=pruned,
+            dtype=job.meta_model.dtype,
+            settings=self.settings,
+            pattern=job.recipe.pattern if job.recipe.prunes else None,
+            training=windows.training.ids,
+            held_out=windows.held_out.ids,
+            evaluation=job.windows.evaluation.ids,
+            out=out,
+            seed=job.spec.seed,
+            memory_budget_bytes=job.budget_of_a_process,
+            speed=job.speed,
+            measure=None if job.is_rewritten else WeightMeasure.of(job),
+            sources=windows.sources,
+            known=job.resources.baselines,
         )
         if len(job.devices) > 1:  # only the processes know the step they resume from
             return launch(task.run, job.devices), None
@@ -153,8 +153,13 @@ def planned_recovery(job: OpenedJob, out: Path) -> JobRecovery | None:
     settings, windows = job.recovery, job.windows.recovery
     if settings is None or windows is None:
         return None
-    ids = (windows.training.ids, windows.held_out.ids, job.windows.evaluation.ids)
-    work = recovery_work(job.meta_model, *ids, len(job.devices))
+    work = recovery_work(
+        job.meta_model,
+        training=windows.training.ids,
+        held_out=windows.held_out.ids,
+        evaluation=job.windows.evaluation.ids,
+        ranks=len(job.devices),
+    )
     work = replace(work, device=job.devices[0].type)
     shape = recovery_shape(job.meta_model, job.recipe)
     free = headroom(job.devices[0], job.budget_of_a_process)

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,8 +15,9 @@ from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.recipes import compares_in_sweep
 from worker.pruning.base.generators import mapped
+from worker.pruning.base.speed import Speed
 from worker.pruning.distributed.launcher import launch
-from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.model.head_loss import TokenDistances
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Measure
@@ -79,6 +79,63 @@ class JobSweep:
         return mapped(self.steps, progress_of)
 
 
+@dataclass(frozen=True)
+class SweepTask:
+    """Everything that a process needs to run its part of a sweep.
+
+    Attributes:
+        folder: the folder of the dense model.
+        dtype: the dtype of the forward passes.
+        recipe: how the model is pruned.
+        calibration, evaluation: the windows of token ids, each tensor ``[windows, tokens]``.
+        out: an existing folder for the shards.
+        memory_budget_bytes: the maximum memory of one process; None for no limit.
+        dense_losses: the dense model's loss on each evaluation window; None if not known.
+        measurements: the folder of what is known of dense models; None to read and store nothing.
+        source: the folder of the weights to prune; None for those of the dense model.
+        measure: measures each shard while its tensors are in memory; None to measure nothing.
+        token_distances: compares the predictions of both models; None to compare none.
+    """
+
+    folder: Path
+    dtype: torch.dtype
+    recipe: Recipe
+    calibration: Tensor
+    evaluation: Tensor
+    out: Path
+    memory_budget_bytes: int | None
+    dense_losses: Sequence[float] | None
+    measurements: Path | None
+    source: Path | None
+    measure: Measure | None
+    token_distances: TokenDistances | None
+
+    def open(
+        self, dense: MetaModel, ranks: Ranks = SINGLE_PROCESS, speed: Speed | None = None
+    ) -> ModelPruner:
+        """Prepare the sweep, or resume one from its files; ``dense`` is the opened dense model."""
+        return ModelPruner(
+            dense if self.source is None else dense.with_weights(self.source),
+            self.recipe,
+            self.calibration,
+            self.evaluation,
+            self.out,
+            token_loss,
+            memory_budget_bytes=self.memory_budget_bytes,
+            ranks=ranks,
+            dense_losses=self.dense_losses,
+            speed=speed,
+            measurements=self.measurements,
+            dense=None if self.source is None else dense,
+            measure=self.measure,
+            token_distances=self.token_distances,
+        )
+
+    def run(self, ranks: Ranks, device: torch.device) -> SweepSteps:
+        """Run the sweep as one of its ranks, in a process of its own."""
+        return self.open(MetaModel.open(self.folder, self.dtype, device), ranks).steps()
+
+
 def start_sweep(
     job: OpenedJob,
     out: Path,
@@ -98,78 +155,22 @@ def start_sweep(
         PruningError: the model or the available memory does not allow the sweep. If several devices
             share the sweep, this is raised only once the sweep runs.
     """
-    ids = (job.windows.calibration_ids, job.windows.evaluation.ids)
-    distances = token_distances if compares_in_sweep(job.recipe, job.recovery) else None
-    budget, dtype = job.budget_of_a_process, job.meta_model.dtype
-    if len(job.devices) > 1:
-        work = partial(
-            _sweep_on_rank,
-            job.model.path,
-            dtype,
-            job.recipe,
-            *ids,
-            out,
-            budget,
-            dense_losses,
-            job.resources.baselines,
-            source,
-            measure,
-            distances,
-        )
-        return JobSweep(launch(work, job.devices))
-    meta_model, dense = _opened(job.meta_model, source)
-    pruner = ModelPruner(
-        meta_model,
-        job.recipe,
-        *ids,
-        out,
-        token_loss,
-        memory_budget_bytes=budget,
+    compares = compares_in_sweep(job.recipe, job.recovery)
+    task = SweepTask(
+        folder=job.model.path,
+        dtype=job.meta_model.dtype,
+        recipe=job.recipe,
+        calibration=job.windows.calibration_ids,
+        evaluation=job.windows.evaluation.ids,
+        out=out,
+        memory_budget_bytes=job.budget_of_a_process,
         dense_losses=dense_losses,
-        speed=job.speed,
         measurements=job.resources.baselines,
-        dense=dense,
+        source=source,
         measure=measure,
-        token_distances=distances,
+        token_distances=token_distances if compares else None,
     )
+    if len(job.devices) > 1:
+        return JobSweep(launch(task.run, job.devices))
+    pruner = task.open(job.meta_model, speed=job.speed)
     return JobSweep(pruner.steps(), pruner.resumed_from_block, pruner.plan.seconds)
-
-
-def _sweep_on_rank(
-    folder: Path,
-    dtype: torch.dtype,
-    recipe: Recipe,
-    calibration: Tensor,
-    evaluation: Tensor,
-    out: Path,
-    budget_bytes: int | None,
-    dense_losses: Sequence[float] | None,
-    measurements: Path | None,
-    source: Path | None,
-    measure: Measure | None,
-    distances: TokenDistances | None,
-    ranks: Ranks,
-    device: torch.device,
-) -> SweepSteps:
-    """Run one rank of a sweep, in a process of its own that receives these arguments."""
-    meta_model, dense = _opened(MetaModel.open(folder, dtype, device), source)
-    return ModelPruner(
-        meta_model,
-        recipe,
-        calibration,
-        evaluation,
-        out,
-        token_loss,
-        memory_budget_bytes=budget_bytes,
-        ranks=ranks,
-        dense_losses=dense_losses,
-        measurements=measurements,
-        dense=dense,
-        measure=measure,
-        token_distances=distances,
-    ).steps()
-
-
-def _opened(dense: MetaModel, source: Path | None) -> tuple[MetaModel, MetaModel | None]:
-    """Return the model to prune, and the dense one if that is another."""
-    return (dense, None) if source is None else (dense.with_weights(source), dense)

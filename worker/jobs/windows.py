@@ -32,8 +32,8 @@ _MAX_DEFAULT_SEQ_LEN = 2048  # longer windows do not improve calibration
 
 
 @dataclass(frozen=True)
-class RecoveryWindows:
-    """The windows that recovery trains on, and the held-out windows that monitor it."""
+class RecoveryTexts:
+    """The encoded texts that a recovery trains on, and measures its held-out loss on."""
 
     training: Windows
     held_out: Windows
@@ -60,7 +60,7 @@ class JobWindows:
 
     calibration: Windows
     evaluation: Windows
-    recovery: RecoveryWindows | None = None
+    recovery: RecoveryTexts | None = None
     keep: Windows | None = None
 
     @property
@@ -105,7 +105,7 @@ def windows_of(
     try_parquet("eval_dataset", own)
     length = window_length(spec, meta_model, row_length(dataset))
     measured = evaluation_length(own, length, position_limit(meta_model), spec.model)
-    vocabulary = meta_model.model.config.get_text_config().vocab_size
+    vocabulary = meta_model.config.vocab_size
     tokenizer = load_tokenizer(model.path, model.name)
     hold_out = own is None or _shares_protocol(dataset, own)
     part = CalibrationPart(dataset, tokenizer, length, vocabulary, hold_out=hold_out)
@@ -129,7 +129,7 @@ def windows_of(
     check_recovered_steps(spec, settings, length)
     number, used = window_count(settings, length), [len(source.ids) for source in sources]
     drawn = mix.training_windows(number, used, spec.seed, resources.devices)
-    return JobWindows(calibration, evaluation, RecoveryWindows(*drawn), keep)
+    return JobWindows(calibration, evaluation, RecoveryTexts(*drawn), keep)
 
 
 def _written(text: Windows) -> int:
@@ -312,5 +312,5 @@ def _shares_protocol(dataset: DatasetReference, own: DatasetReference) -> bool:
 
 def position_limit(meta_model: MetaModel) -> int:
     """Return the longest input of a model; 2048 if its configuration names no context length."""
-    config = meta_model.model.config.get_text_config()
+    config = meta_model.config
     return int(getattr(config, "max_position_embeddings", None) or _MAX_DEFAULT_SEQ_LEN)

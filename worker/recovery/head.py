@@ -29,7 +29,7 @@ class Head:
     @property
     def vocabulary(self) -> int:
         """Number of tokens in the vocabulary."""
-        size: int = self.meta_model.model.config.get_text_config().vocab_size
+        size: int = self.meta_model.config.vocab_size
         return size
 
     def logits(self, hidden: Tensor, norms: Mapping[str, Tensor]) -> Tensor:
@@ -54,9 +54,8 @@ class Head:
         """
         states = hidden[:, :-1].flatten(0, 1)
         fitting = LOGITS_BYTES[self.meta_model.device.type] // (4 * self.vocabulary)
-        length = max(
-            1, min(hidden.shape[1], fitting)
-        )  # no more tokens than the model has positions
+        # No more tokens than the model has positions.
+        length = max(1, min(hidden.shape[1], fitting))
         for start in range(0, len(states), length):
             yield start, states[start : start + length]
 

@@ -16,6 +16,7 @@ from worker.pruning.base.memory import (
 from worker.pruning.base.speed import Speed
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.methods.patterns import Pattern
+from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
@@ -50,6 +51,10 @@ class ModelRecovery:
     First the training and held-out windows run through the dense model, block by block, and its
     predictions are stored. Then the pruned model, whole in memory, is trained on these predictions
     and on the text itself.
+
+    Attributes:
+        plan: how the recovery runs, with the setting of an earlier run that it resumes.
+        resumed_from_step: the step from which it resumes; None if no earlier run has recorded one.
     """
 
     def __init__(
@@ -108,23 +113,27 @@ class ModelRecovery:
         self._evaluation, self._out, self._token_loss = evaluation, out, token_loss
         self._seed, self._ranks = seed, ranks
         self._windows = RecoveryWindows.of(training, held_out, recovery, seed, ranks.size, sources)
-        self.plan = plan_recovery(
+        plan = plan_recovery(
             shape_of_pair(dense, pruned),
             recovery,
             recovery_work(pruned, training, held_out, evaluation, ranks.size),
             headroom(pruned.device, memory_budget_bytes),
             speed,
         )
-        used = {"training": training, "held_out": held_out, "evaluation": evaluation}
-        used["sources"] = torch.tensor(self._windows.sources)
+        windows = {
+            "training": training,
+            "held_out": held_out,
+            "evaluation": evaluation,
+            "sources": torch.tensor(self._windows.sources),
+        }
         given = recovery_fingerprint(
-            dense, pruned, recovery, pattern, used, token_loss, seed, ranks.size
+            dense, pruned, recovery, pattern, windows, token_loss, seed, ranks.size
         )
         self._log = RecoveryLog(out, given, ranks)
         # A resumed run keeps the earlier run's setting, on which the rounding of sums depends.
-        values = self._log.decide_once("setting", self.plan.setting_values)
-        self.plan = self.plan.with_setting(values)
-        self._resumed_from = self._log.state.step if self._log.state else None
+        self.plan = plan.with_setting(self._log.decide_once("setting", plan.setting_values))
+        # Read now, because the training records further states.
+        self.resumed_from_step = self._log.state.step if self._log.state else None
         self._teacher = Teacher(
             self._log.folder,
             self._windows.ids,
@@ -134,11 +143,6 @@ class ModelRecovery:
             predictions_basis(given),
         )
         self._output = ModelOutput(pruned, out, self._log.folder, measure)
-
-    @property
-    def resumed_from_step(self) -> int | None:
-        """The step from which this run resumes; None if no earlier run has recorded one."""
-        return self._resumed_from
 
     def run(self) -> Generator[RecoveryProgress, None, RecoveryResult]:
         """Train the model, write it, and return the result.
@@ -191,23 +195,22 @@ class ModelRecovery:
                 dense=self._dense if self._recovery.changes_mask else None,
                 ranks=self._ranks,
             )
-            training = Training(
-                student,
-                self._optimizer(student),
-                DistillationHead(Head(self._pruned, block_inputs), self._recovery),
-                self._teacher,
-                self._windows,
-                self.plan.setting.micro_batch_windows,
-                self._log,
-                self._ranks,
-            )
-            state = yield from training.run()
+            state = yield from self._training(student, block_inputs).run()
             return state, self._write(student if state.best_step else None)
 
-    def _optimizer(self, student: Student) -> Optimizer:
+    def _training(self, student: Student, block_inputs: BlockInputs) -> Training:
+        """Return the training of a student, at the learning rate for the dense model's size."""
         parameters = sum(parameter.numel() for parameter in self._dense.model.parameters())
-        steps = self._windows.steps
-        return Optimizer(student, self._recovery, parameters, steps, self._ranks)
+        return Training(
+            student,
+            Optimizer(student, self._recovery, parameters, self._windows.steps, self._ranks),
+            DistillationHead(Head(self._pruned, block_inputs), self._recovery),
+            self._teacher,
+            self._windows,
+            self.plan.setting.micro_batch_windows,
+            self._log,
+            self._ranks,
+        )
 
     def _write(self, student: Student | None) -> MaskChange:
         """Write the weights of a student, or the pruned ones if there is no student."""

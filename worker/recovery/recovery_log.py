@@ -32,7 +32,8 @@ class TrainingState:
         best_step: the step with the smallest held-out loss, as `CurvePoint.relative_to` compares
             it; 0 is the pruned model.
         best_loss: the held-out loss of the best step.
-        rises: number of held-out losses after the best step that did not fall.
+        rises: number of held-out losses after the best step, and after the warm-up, that did not
+            fall.
         curve: the losses of all steps.
     """
 

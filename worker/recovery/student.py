@@ -167,7 +167,7 @@ class Student(nn.Module):
         super().__init__()
         self._meta_model, self._block_inputs = meta_model, block_inputs
         self._recomputes = recomputes
-        config = meta_model.model.config.get_text_config()
+        config = meta_model.config
         build = partial(
             TrainedBlock,
             config=config,
@@ -260,7 +260,7 @@ def _head_norms(meta_model: MetaModel, block_inputs: BlockInputs) -> list[str]:
         for name in norm_names(meta_model.model)
         if not name.startswith(f"{meta_model.prefix}.")
     ]
-    width = meta_model.model.config.get_text_config().hidden_size
+    width = meta_model.config.hidden_size
     loaded = dict(meta_model.model.named_parameters())
     norms = {name: loaded[name].detach().requires_grad_() for name in names}
     states = torch.ones(1, width, dtype=meta_model.dtype, device=meta_model.device)

@@ -11,13 +11,13 @@ from torch import Tensor
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.recovery.head import DistillationHead
 from worker.recovery.optimizer import Optimizer, warmup_steps
+from worker.recovery.planning.sizes import MEASUREMENTS, SAVES
 from worker.recovery.recovery_log import RecoveryLog, TrainingState
 from worker.recovery.results import CurvePoint, RecoveryProgress
 from worker.recovery.student import Student
 from worker.recovery.teacher import Teacher
 from worker.recovery.windows import RecoveryWindows
 
-_MEASURED, _SAVED = 10, 20  # how often in the whole training
 _PATIENCE = 3  # rises of the held-out loss above the smallest, after the warm-up
 
 
@@ -50,8 +50,8 @@ class Training:
         self._teacher, self._windows, self._log = teacher, windows, log
         self._micro_batch, self._ranks = micro_batch, ranks
         self._warmup = warmup_steps(windows.steps, head.recovery.warmup)
-        self._measured = _every(_MEASURED, windows.steps)
-        self._saved = _every(_SAVED, windows.steps) | self._measured
+        self._measured = _every(MEASUREMENTS, windows.steps)
+        self._saved = _every(SAVES, windows.steps) | self._measured
 
     def run(self) -> Generator[RecoveryProgress, None, TrainingState]:
         """Make the steps that are left, and return the last state.

@@ -19,7 +19,7 @@ from tests.worker.evaluation.models import write_model_and_tokenizer
 from tests.worker.sources.builders import byte_tokenizer
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
-from worker.jobs.windows import JobWindows, RecoveryWindows
+from worker.jobs.windows import JobWindows, RecoveryTexts
 from worker.pruning.base.generators import run_to_end
 from worker.sources import stdlib
 from worker.sources.windows import windows
@@ -96,7 +96,7 @@ def test_text_that_the_recovery_trains_on_overlaps_as_well() -> None:
     calibration, evaluation, held_out = (windows(ids[start : start + 2]) for start in (0, 2, 4))
     assert JobWindows(calibration, evaluation).overlap() == 0.0
     training = windows(torch.cat([ids[:2], ids[2:3]]))
-    recovered = JobWindows(calibration, evaluation, RecoveryWindows(training, held_out))
+    recovered = JobWindows(calibration, evaluation, RecoveryTexts(training, held_out))
     assert recovered.overlap() == 0.5
 
 

@@ -51,10 +51,9 @@ class GradualPruning:
         self._total = last_increment(job.spec).total
         self._log = IncrementLog(out, out / STEPS_FOLDER, self._fingerprint())
         if not self._is_over:
-            checkpoint = job.meta_model.checkpoint
             # The last good model, the one that is made and, before a recovery, the pruned one.
             models = 3 if job.recovery else 2
-            require_space(out, models * checkpoint.size_bytes(checkpoint.tensors))
+            require_space(out, models * job.meta_model.checkpoint.stored_bytes)
 
     @property
     def _is_over(self) -> bool:

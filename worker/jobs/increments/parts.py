@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.recipes import recipe_at
-from worker.jobs.windows import RecoveryWindows
+from worker.jobs.windows import RecoveryTexts
 from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.recovery.settings import Recovery, window_count
 from worker.sources.calibration import held_out_count
@@ -37,8 +37,8 @@ def recovery_at(recovery: Recovery, seq_len: int, increment: Increment) -> Recov
 
 
 def _windows(
-    recovery: Recovery, whole: RecoveryWindows, increment: Increment, devices: int
-) -> RecoveryWindows:
+    recovery: Recovery, whole: RecoveryTexts, increment: Increment, devices: int
+) -> RecoveryTexts:
     """Return the windows of one increment, which follow those of the increment before.
 
     After the last window, the first one follows again. The held-out windows are the same in all
@@ -49,6 +49,6 @@ def _windows(
     own = range(increment.reached_before(count), increment.reached(count))
     places = sorted({place % len(ids) for place in own})
     held_out = whole.held_out.ids[: max(devices, held_out_count(len(own)))]
-    return RecoveryWindows(
+    return RecoveryTexts(
         replace(whole.training, ids=ids[places]), replace(whole.held_out, ids=held_out)
     )

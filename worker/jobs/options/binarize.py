@@ -8,5 +8,12 @@ from worker.pruning.binarization.settings import Binarization
 def binarizing(spec: PruneSpec) -> Binarizing | None:
     if (binarize := spec.binarize) is None:
         return None
-    settings = (binarize.kept, *binarize.limits, binarize.group_size, binarize.salient)
-    return Binarizing(Binarization(*settings))
+    low, high = binarize.limits
+    settings = Binarization(
+        kept=binarize.kept,
+        low=low,
+        high=high,
+        group_size=binarize.group_size,
+        salient=binarize.salient,
+    )
+    return Binarizing(settings)

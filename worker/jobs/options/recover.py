@@ -10,11 +10,11 @@ def recovery_of(spec: PruneSpec) -> Recovery | None:
         return None
     rounds = spec.quantize is not None and settings.kind == "masked"
     return Recovery(
-        settings.kind,
-        settings.tokens,
-        settings.lr,
-        settings.kl,
-        settings.temperature,
-        rounds,
-        settings.skip,
+        kind=settings.kind,
+        tokens=settings.tokens,
+        learning_rate=settings.lr,
+        kl=settings.kl,
+        temperature=settings.temperature,
+        rounds=rounds,
+        skip=settings.skip,
     )

@@ -8,5 +8,12 @@ from worker.pruning.sweep.refinement.refining import Refining
 def refining(spec: PruneSpec) -> Refining | None:
     if (refine := spec.refine) is None:
         return None
-    trained = (refine.scope, refine.steps, refine.tokens, refine.lr, refine.norms)
-    return Refining(Refinement(*trained, spec.seed))
+    settings = Refinement(
+        scope=refine.scope,
+        steps=refine.steps,
+        tokens=refine.tokens,
+        learning_rate=refine.lr,
+        norms=refine.norms,
+        seed=spec.seed,
+    )
+    return Refining(settings)

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import torch
+
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
+from worker.pruning.base.names import SCORES_FOLDER
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Measure, Shard
 from worker.pruning.sweep.results import BlockResult
 
@@ -39,6 +43,23 @@ class WrittenModel:
     blocks: Sequence[BlockResult]
     config: Path
     distances: Sequence[Sequence[float]] = ()
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 of each file by its name, which identifies the model.
+
+        A resumed job may write the files again, so that only their content does.
+        """
+        return {shard.name: shard.sha256 for shard in self.shards}
+
+    @property
+    def scores(self) -> Path:
+        """The folder of what was measured of the model, for a resumed job."""
+        return self.folder / SCORES_FOLDER
+
+    def open(self, dtype: torch.dtype, device: torch.device) -> MetaModel:
+        """Return the model, to compute in ``dtype``."""
+        return MetaModel.open(self.config, dtype, device, weights=self.folder)
 
 
 class Stage:

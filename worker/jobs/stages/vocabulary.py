@@ -3,7 +3,6 @@
 import json
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any, Self
 
@@ -109,8 +108,7 @@ class VocabularyStage(Stage):
             "measured_bytes": sum(len(text.encode()) for text in texts),
         }
         removed = own["parameters_removed"] + sum(one.parameters_removed for one in model.blocks)
-        stored = self.job.meta_model.checkpoint.tensors.values()
-        left = sum(prod(tensor.shape) for tensor in stored) - removed
+        left = sum(self.job.meta_model.checkpoint.counts.values()) - removed
         totals = {"parameters": left, "parameters_removed": removed}
         return Measured({self.part: own} | totals, dict(self.vocabulary.text))
 

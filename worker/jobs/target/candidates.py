@@ -76,8 +76,7 @@ class Comparison:
         self._log = ResumeLog(self._folder / "candidates.jsonl")
         self._finished = self._read()
         planned_recovery(job, out)
-        checkpoint = job.meta_model.checkpoint
-        require_space(out, 2 * checkpoint.size_bytes(checkpoint.tensors))
+        require_space(out, 2 * job.meta_model.checkpoint.stored_bytes)
 
     def run(self, start: float, end: float) -> Generator[JobProgress, None, OpenedJob]:
         """Prune by each method, and return the job with the best one.

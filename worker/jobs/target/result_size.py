@@ -1,6 +1,5 @@
 """The size of a job's result, before any work."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -35,12 +34,9 @@ class ResultSize:
     @property
     def parameters(self) -> int:
         """The number of parameters, as the job's metrics count them."""
-        stored = self.meta_model.checkpoint.tensors
-        numbers = {name: math.prod(tensor.shape) for name, tensor in stored.items()}
-        if self.recipe is None:
-            return sum(numbers.values())
-        left_out = sum(numbers[name] for name in self.recipe.left_out(self.meta_model))
-        return sum(numbers.values()) - left_out - self._removed
+        counts = self.meta_model.checkpoint.counts
+        left_out = self.recipe.left_out(self.meta_model) if self.recipe else ()
+        return sum(counts.values()) - sum(counts[name] for name in left_out) - self._removed
 
     @property
     def active_parameters(self) -> int:
@@ -59,7 +55,7 @@ class ResultSize:
     def stored_bytes(self) -> int:
         """Bytes of the weights in their files."""
         if self.recipe is None:
-            return self.meta_model.checkpoint.size_bytes(self.meta_model.checkpoint.tensors)
+            return self.meta_model.checkpoint.stored_bytes
         model = self.recipe.staged(self.meta_model)
         stages = [stage.work(model) for stage in self.recipe.stages]
         return artifact_bytes(model_shape(self.meta_model, self.recipe), stages)

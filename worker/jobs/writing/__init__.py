@@ -1,1 +1,1 @@
-"""A size as the goal of a job: how much to remove so that the result is not larger."""
+"""The text that a job's dense model writes, to be calibrated and trained on."""

@@ -14,6 +14,7 @@ from db.core.errors import SpecRefusedError
 from db.core.states import Phase
 from db.spec.descriptions.option import UNFIT
 from db.spec.options.mix import GENERATED
+from worker import evaluation
 from worker.evaluation.generation import CACHE_ROOM, end_tokens, whole_model
 from worker.evaluation.perplexity import token_loss
 from worker.evaluation.self_written import WritingStyle, rows_of_chunk, write_chunk
@@ -141,12 +142,11 @@ def _pieces(job: OpenedJob) -> Tensor:
 
 def _basis(meta_model: MetaModel, style: WritingStyle, length: int, seed: int) -> dict[str, Any]:
     """Return everything that a chunk depends on but its number, ready for JSON."""
-    evaluation = Path(__file__).parents[2] / "evaluation"
     return model_parts(meta_model, token_loss, meta_model.device) | {
         "written": {"length": length, "seed": seed, "prompt": style.prompt, "turns": style.turns},
         "ends": sorted(style.ends),
         "pieces": ids_digest(style.pieces),
-        "writing": code_digest(evaluation),
+        "writing": code_digest(Path(evaluation.__path__[0])),
     }
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from math import prod
 from pathlib import Path
 
 import torch
@@ -222,6 +223,16 @@ class Checkpoint:
                 os.posix_fadvise(
                     file.fileno(), part.offset, part.size_bytes, os.POSIX_FADV_WILLNEED
                 )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many numbers each tensor has, by name."""
+        return {name: prod(stored.shape) for name, stored in self.tensors.items()}
+
+    @property
+    def stored_bytes(self) -> int:
+        """The size of all tensors on disk, in bytes."""
+        return self.size_bytes(self.tensors)
 
     def size_bytes(self, names: Iterable[str]) -> int:
         """Return the size of the named tensors on disk, in bytes."""

@@ -121,7 +121,7 @@ def predicting_pieces(
 
     A window's last state is left out, because no token follows it.
     """
-    vocabulary = meta_model.model.config.get_text_config().vocab_size
+    vocabulary = meta_model.config.vocab_size
     inputs, targets = hidden[:, :-1].flatten(0, 1), ids[:, 1:].flatten()
     length = max(1, min(ids.shape[1], _LOGITS_BYTES // (4 * vocabulary)))
     yield from zip(torch.split(inputs, length), torch.split(targets, length), strict=True)

@@ -135,7 +135,7 @@ class BlockRefiner:
         return best
 
     def _training(self, block: nn.Module, index: int, targets: BlockTargets) -> BlockTraining:
-        hidden = self._meta_model.model.config.get_text_config().hidden_size
+        hidden = self._meta_model.config.hidden_size
         windows = [*self._draw.training, *self._draw.held_out]
         weights = TokenWeights(targets, windows, hidden, self._ranks)
         forward = partial(self._block_inputs.call, block, index)

@@ -53,7 +53,8 @@ class BlockPass:
             block: the block with its dense weights.
             index: index of the block.
             streams: the inputs of the block. Its outputs for the calibration windows become the
-                targets of a stage. Those in the dense model are replaced by its outputs.
+                targets of a stage. Those in the dense model are replaced by its outputs, unless
+                `run` replaces them: with a correction, or with moments of the dense model.
             is_dropped: whether the whole block is removed, so that no stage follows.
         """
         if not is_dropped and any(stage.takes_targets for stage in self._stages):
@@ -81,7 +82,8 @@ class BlockPass:
             index: index of the block.
             stored: the block's parameters, in their stored dtype; rank 0 prunes them in place, too.
             streams: the inputs of the block. Those of the calibration windows are replaced by the
-                block's outputs; with a correction, also those in the dense model.
+                block's outputs; with a correction, or with moments of the dense model, also those
+                in the dense model.
             pruner: prunes the block's layers; None if the whole block is removed.
 
         Yields:

@@ -56,7 +56,7 @@ def plan_pruning(
 
 def model_shape(meta_model: MetaModel, recipe: Recipe) -> ModelShape:
     """Return the model's shapes, from which a job with this recipe is planned."""
-    config = meta_model.model.config.get_text_config()
+    config = meta_model.config
     eager = meta_model.model.config._attn_implementation == "eager"
     heads = getattr(config, "num_attention_heads", 0)  # some decoders have no attention
     layers = [layer for block in meta_model.blocks for layer in linear_layers(block)]
@@ -64,7 +64,7 @@ def model_shape(meta_model: MetaModel, recipe: Recipe) -> ModelShape:
         blocks=tuple(_block(meta_model, recipe, index) for index in range(len(meta_model.blocks))),
         embeddings=_part(meta_model, set(meta_model.embedding_names).__contains__),
         head=_part(meta_model, set(meta_model.head_names).__contains__),
-        stored_bytes=meta_model.checkpoint.size_bytes(meta_model.checkpoint.tensors),
+        stored_bytes=meta_model.checkpoint.stored_bytes,
         hidden=config.hidden_size,
         widest=max(max(layer.oriented(layer.weight).shape) for layer in layers),
         vocabulary=config.vocab_size,
@@ -171,7 +171,7 @@ def _part(meta_model: MetaModel, wanted: Callable[[str], bool]) -> ParameterCoun
 
 def routed_to(meta_model: MetaModel) -> int | None:
     """Return how many experts each token is routed to; None if the config has no such number."""
-    return getattr(meta_model.model.config.get_text_config(), "num_experts_per_tok", None)
+    return getattr(meta_model.config, "num_experts_per_tok", None)
 
 
 def layer_shapes(layers: Sequence[LinearLayer], chosen: int | None) -> tuple[LayerShape, ...]:

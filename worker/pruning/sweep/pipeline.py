@@ -27,6 +27,7 @@ from worker.pruning.model.head_loss import TokenDistances, TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Measure
 from worker.pruning.model.streams import Streams
+from worker.pruning.model.weights import Weights
 from worker.pruning.stats.gradient_norms import GradientNorms
 from worker.pruning.sweep.batches import CalibrationBatches, split_batches
 from worker.pruning.sweep.block_pass import BlockPass
@@ -48,11 +49,13 @@ from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.recipe.stage import StageResult
 from worker.pruning.sweep.removal.first_check import check_removal
+from worker.pruning.sweep.removal.unit_choice import ChosenUnits
 from worker.pruning.sweep.replay import replay
 from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
 from worker.pruning.sweep.scratch_folders import NewFolder, scratch_folders
 
 SweepStep = BlockResult | StageProgress | UnitProgress
+_DENSE_LOSSES = "dense_losses"
 
 
 class ModelPruner:
@@ -105,52 +108,62 @@ class ModelPruner:
 
         Raises:
             PruningError: the recipe does not fit the model, or memory does not suffice.
-            ValueError: the recipe's increment continues another, and the dense model is not given.
+            ValueError: the recipe's increment continues another, and the dense model or its losses
+                are not given; or it continues none, and both are.
         """
         if recipe.increment.continues != (dense is not None and dense_losses is not None):
             raise ValueError("an increment that continues another takes the dense model, too")
         check_recipe(recipe, meta_model)
         fix_malloc_thresholds()
         self._meta_model, self._dense, self._recipe = meta_model, dense or meta_model, recipe
-        self._ranks, self._total, self._seconds = ranks, len(meta_model.blocks), Stopwatch()
-        self._windows = calibration
-        self._block_inputs = inputs = BlockInputs(meta_model)
-        ids, known = (calibration, evaluation), dense_losses is not None
-        compares = token_distances is not None
+        self._windows, self._token_loss, self._ranks = calibration, token_loss, ranks
+        self._total, self._seconds = len(meta_model.blocks), Stopwatch()
+        self._block_inputs = BlockInputs(meta_model)
+        self._cache = MeasurementCache(measurements, ranks)
         plan = plan_pruning(
             meta_model,
             recipe,
-            *ids,
+            calibration,
+            evaluation,
             memory_budget_bytes,
-            dense_known=known,
-            compares=compares,
+            dense_known=dense_losses is not None,
+            compares=token_distances is not None,
             speed=speed,
         )
-        given = fingerprint(self._dense, recipe, *ids, token_loss, meta_model if dense else None)
-        comparing = {"distances": plain_values(token_distances)}
-        self._progress = Progress(out, given | comparing, ranks)
+        start = meta_model if dense else None
+        self._given = fingerprint(self._dense, recipe, calibration, evaluation, token_loss, start)
+        compared = {"distances": plain_values(token_distances)}
+        self._progress = Progress(out, self._given | compared, ranks)
         # A resumed run keeps the earlier run's values; both decide the length of its streams.
         self.plan = plan.with_setting(self._progress.decide_once("setting", plan.setting_values))
-        known_losses = self._progress.decide_once("dense_losses", lambda: dense_losses)
-        self._dense_loss_known = known_losses is not None
-        setting = self.plan.setting
-        self._token_loss, self._given = token_loss, given
-        self._cache = MeasurementCache(measurements, ranks)
-        batches = CalibrationBatches.split(calibration, recipe.spared_windows, setting, ranks)
-        self._calibration, reduction = batches.ids, recipe.reduction(meta_model)
-        self._pruners = BlockPruners(meta_model, recipe, reduction, batches.second_text)
-        measured = split_batches(evaluation, setting)
         self._evaluation = Evaluation(
-            meta_model, inputs, measured, token_loss, ranks, known_losses, token_distances
+            meta_model,
+            self._block_inputs,
+            split_batches(evaluation, self.plan.setting),
+            token_loss,
+            ranks,
+            self._progress.decide_once(_DENSE_LOSSES, lambda: dense_losses),
+            token_distances,
         )
-        folders, left_out = (out, self._progress.folder), recipe.left_out(meta_model)
-        self._output = ModelOutput(meta_model, *folders, measure, left_out)
+        left_out = recipe.left_out(meta_model)
+        self._output = ModelOutput(meta_model, out, self._progress.folder, measure, left_out)
+        self._moments = dense_moments(
+            recipe, meta_model, self._given, self.plan.setting, measurements, ranks
+        )
+        self._open_blocks()
+
+    def _open_blocks(self) -> None:
+        """Open what runs the calibration windows through the blocks, and what prunes these."""
+        model, recipe, setting = self._meta_model, self._recipe, self.plan.setting
+        inputs, ranks, seconds = self._block_inputs, self._ranks, self._seconds
+        batches = CalibrationBatches.split(self._windows, recipe.spared_windows, setting, ranks)
+        self._calibration, second_text = batches.ids, batches.second_text
         is_fused = setting.propagation == "fused"
-        run = Calibration(meta_model, inputs, ranks, calibration, is_fused)
-        self._moments = dense_moments(recipe, meta_model, given, setting, measurements, ranks)
+        run = Calibration(model, inputs, ranks, self._windows, is_fused)
+        self._pruners = BlockPruners(model, recipe, recipe.reduction(model), second_text)
         self._pass = BlockPass(run, recipe, self._moments)
-        self._cuts = CutBlocks.of(recipe, run, batches.second_text, self._seconds)
-        self._dense_blocks = DenseBlocks(self._dense, inputs, recipe, self._pass, self._seconds)
+        self._cuts = CutBlocks.of(recipe, run, second_text, seconds)
+        self._dense_blocks = DenseBlocks(self._dense, inputs, recipe, self._pass, seconds)
 
     @property
     def resumed_from_block(self) -> int | None:
@@ -184,29 +197,13 @@ class ModelPruner:
             self._embed(streams)
             self._check_removal()
             measurements = self._measurements(new_folder)
-            choice = measurements.units(self._windows, self._pruners.reduction)
-            chosen = yield from self._seconds.each("prune", choice)
-            if chosen is not None:
-                self._pruners = replace(self._pruners, removed=chosen.removed)
-            measured_cutter = measurements.cutter(self._cuts.cutter, streams.calibration)
-            cutter = yield from self._seconds.each("prune", measured_cutter)
-            self._cuts = replace(self._cuts, cutter=cutter)
+            chosen = yield from self._choose(measurements, streams)
             with self._seconds("prune"):
                 decisions = measurements.decisions(streams.calibration)
                 gradients = measurements.gradients(self._calibration)
                 self._seconds.add(self._progress.seconds)  # of an earlier run
                 written = self._output.resume(self._progress.shards, self._cuts.smaller)
-            measured = self._progress.is_measured("window_losses")
-            known = self._total if measured else self._progress.restore_streams(streams.named())
-            for index, decision in enumerate(decisions):
-                if index >= self._progress.finished:
-                    yield from self._prune_block(index, decision, streams, gradients)
-                elif index >= known:
-                    models = (self._dense, self._cuts.model)
-                    replay(*models, self._block_inputs, written, index, streams)
-                if index >= known:
-                    self._progress.save_streams(index + 1, streams.named())
-                yield self._progress.result(index)
+            yield from self._run_blocks(decisions, streams, gradients, written)
             trim_heap()
             with self._seconds("prune"):
                 self._ranks.run_on_main(self._output.finish)
@@ -221,9 +218,51 @@ class ModelPruner:
             return result
         return replace(result, changed=chosen.changed, probabilities=chosen.probabilities)
 
+    def _choose(
+        self, measurements: Measurements, streams: Streams
+    ) -> Generator[UnitProgress, None, ChosenUnits | None]:
+        """Choose what all blocks lose, if measurements decide; return the units, if any."""
+        choice = measurements.units(self._windows, self._pruners.reduction)
+        chosen = yield from self._seconds.each("prune", choice)
+        if chosen is not None:
+            self._pruners = replace(self._pruners, removed=chosen.removed)
+        measured_cutter = measurements.cutter(self._cuts.cutter, streams.calibration)
+        cutter = yield from self._seconds.each("prune", measured_cutter)
+        self._cuts = replace(self._cuts, cutter=cutter)
+        return chosen
+
+    def _run_blocks(
+        self,
+        decisions: Sequence[BlockDecision],
+        streams: Streams,
+        gradients: GradientNorms | None,
+        written: Weights,
+    ) -> Generator[SweepStep, None, None]:
+        """Prune the blocks that are left; run the streams through those that are written.
+
+        After the evaluation nothing reads the streams any more, so that none is restored.
+        """
+        is_evaluated = self._progress.is_measured("window_losses")
+        passed = self._total if is_evaluated else self._progress.restore_streams(streams.named())
+        for index, decision in enumerate(decisions):
+            if index >= self._progress.finished:
+                yield from self._prune_block(index, decision, streams, gradients)
+            elif index >= passed:
+                replay(self._dense, self._cuts.model, self._block_inputs, written, index, streams)
+            if index >= passed:
+                self._progress.save_streams(index + 1, streams.named())
+            yield self._progress.result(index)
+
     def _measurements(self, new_folder: NewFolder) -> Measurements:
-        parts = (self._token_loss, self._ranks, self.plan.setting, self._progress, new_folder)
-        run = ModelRun(self._meta_model, self._block_inputs, *parts)
+        run = ModelRun(
+            self._meta_model,
+            self._block_inputs,
+            self._token_loss,
+            self._ranks,
+            self.plan.setting,
+            self._progress,
+            new_folder,
+        )
         return Measurements(run, self._dense, self._recipe, self._given, self._cache)
 
     def _embed(self, streams: Streams) -> None:
@@ -295,8 +334,16 @@ class ModelPruner:
             write = partial(self._output.write_block, index, stored, packed, copied)
             shard = self._ranks.run_on_main(write)
         seconds = self._seconds.seconds["prune"] - before
-        parts = (self._meta_model, index, decision, pruner, stages, numbers)
-        result = block_result(*parts, output_error=error, prune_seconds=seconds)
+        result = block_result(
+            self._meta_model,
+            index,
+            decision,
+            pruner,
+            stages,
+            numbers,
+            output_error=error,
+            prune_seconds=seconds,
+        )
         self._progress.record_block(result, shard, self._seconds.seconds)
 
     def _run(
@@ -320,7 +367,7 @@ class ModelPruner:
         device_peaks = self._ranks.all_gather(device_peak_bytes(self._meta_model.device))
         return PruningResult(
             dense_losses=tuple(dense),
-            dense_loss_known=self._dense_loss_known,
+            dense_loss_known=self._progress.fact(_DENSE_LOSSES) is not None,
             scores_known=self._progress.fact(KNOWN),
             pruned_losses=tuple(pruned),
             distances=tuple(map(tuple, distances)),

@@ -87,6 +87,8 @@ class Progress:
     def measure_once(self, name: str, measure: Callable[[], T]) -> T:
         """Return the log's result with this name; if there is none, record that of ``measure``.
 
+        All ranks call ``measure``.
+
         Args:
             name: the name of the result in the log.
             measure: called if the log has no result. Its result must be the same after conversion

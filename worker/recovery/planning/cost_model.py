@@ -2,7 +2,13 @@
 
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Cost
-from worker.recovery.planning.sizes import CHUNK_TOKENS, FORWARD_TOKENS
+from worker.recovery.planning.sizes import (
+    CHUNK_TOKENS,
+    FORWARD_TOKENS,
+    MEASUREMENTS,
+    SAVES,
+    STATE_BYTES,
+)
 from worker.recovery.planning.workload import (
     RecoverySetting,
     RecoveryWork,
@@ -16,8 +22,6 @@ _BLOCK_STATES = 20  # hidden states that a block reads and writes outside its la
 _LOSS_BYTES = 16  # read and written per logit by the loss and its gradient
 _TARGET_BYTES = 12  # likewise by the dense model's probabilities
 _STEP_BYTES = 60  # likewise per trained number by a step of the optimizer
-_STATE_BYTES = 12  # per trained number in the files of a state
-_SAVED, _MEASURED = 20, 11  # states that are saved, and held-out losses
 # Calls of torch, Python's own work included, as small models take them.
 _FORWARD_CALLS = 600  # per block and batch
 _LAYER_CALLS = 100  # per trained layer and step: the optimizer, masks, clipping
@@ -44,7 +48,8 @@ class _CostModel:
         work, shape = self._work, self._shape
         teacher = work.teacher_tokens(self._recovery)
         chunks = -(-teacher // CHUNK_TOKENS[work.device])
-        held_out = work.held_out_windows * work.seq_len * min(_MEASURED, self._steps + 1)
+        measured = 1 + min(MEASUREMENTS, self._steps)  # the first time before all steps
+        held_out = work.held_out_windows * work.seq_len * measured
         forward = self._forward(shape)
         cost = self._forward(self._dense) * teacher + self._loss(teacher + held_out, _TARGET_BYTES)
         cost += forward * (held_out + 2 * work.evaluation_tokens)
@@ -56,7 +61,7 @@ class _CostModel:
         files = Cost(
             reading=dense_reads * self._dense.stored_bytes + 3 * shape.stored_bytes,
             writing=shape.stored_bytes
-            + min(_SAVED, self._steps) * _STATE_BYTES * self._numbers.trained,
+            + min(SAVES, self._steps) * STATE_BYTES * self._numbers.trained,
         )
         return cost + self._optimizer() + files
 
@@ -103,7 +108,7 @@ class _CostModel:
         passes = 1 + _BACKWARD + self._setting.recomputes
         each = _STEP_BYTES * numbers.trained + batches * passes * weights
         layers = sum(len(block.layers) for block in self._shape.blocks)
-        calls = _START_CALLS + min(_SAVED, self._steps) * _SAVE_CALLS
+        calls = _START_CALLS + min(SAVES, self._steps) * _SAVE_CALLS
         return Cost(
             elementwise=self._steps * each, calls=calls + self._steps * layers * _LAYER_CALLS
         )

@@ -7,6 +7,7 @@ from worker.recovery.planning.sizes import (
     CHUNK_TOKENS,
     FORWARD_TOKENS,
     LOGITS_BYTES,
+    STATE_BYTES,
     TARGET_BYTES,
     top_count,
 )
@@ -22,7 +23,6 @@ _LIBRARY_BYTES = 16 << 20  # buffers of the linear algebra libraries
 _TRAINED_BYTES = 16  # per trained number: itself, its gradient and two moments, in fp32
 _MASK_BYTES = 1
 _LOSS_COPIES = 8  # of the fp32 logits: other dtypes, softmaxes and gradients
-_STATE_BYTES = 12  # per trained number in the files of a state
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def scratch_bytes(shape: ModelShape, recovery: Recovery, work: RecoveryWork) -> 
     tokens = work.teacher_tokens(recovery)
     chunk = min(tokens, CHUNK_TOKENS[work.device])
     states = chunk * shape.hidden * item_bytes(work)
-    saved = (2 * _STATE_BYTES + 4 + 3 * _MASK_BYTES * recovery.changes_mask) * trained
+    saved = (2 * STATE_BYTES + 4 + 3 * _MASK_BYTES * recovery.changes_mask) * trained
     models = 2 * shape.smaller.stored_bytes if shape.smaller else 0
     return tokens * _target_bytes(shape) + max(states, saved) + models
 

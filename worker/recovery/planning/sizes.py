@@ -15,9 +15,14 @@ LOGITS_BYTES = {"cpu": 16 << 20, "cuda": 256 << 20}
 TOP = 512
 """Maximum number of tokens, the most likely ones, whose probabilities a prediction keeps."""
 
-
 TARGET_BYTES = 6
 """Stored bytes of one of these probabilities: an index and a logarithm."""
+
+STATE_BYTES = 12
+"""Stored bytes of a trained number in the files of a state: itself and two moments, in fp32."""
+
+MEASUREMENTS, SAVES = 10, 20
+"""How often the held-out loss is measured in the whole training, and how often a state is saved."""
 
 
 def top_count(vocabulary: int) -> int:

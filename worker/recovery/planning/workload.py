@@ -20,7 +20,8 @@ class RecoveryWork:
         dtype: the dtype of the forward passes, such as ``bfloat16``.
         device: ``cpu`` or ``cuda``.
         ranks: number of processes, each with a part of the trained weights.
-        evaluation_seq_len: number of tokens in each evaluation window; 0 without evaluation.
+        evaluation_seq_len: number of tokens in each evaluation window; 0 if it is at most
+            ``seq_len``.
     """
 
     training_windows: int

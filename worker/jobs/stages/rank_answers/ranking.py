@@ -23,6 +23,7 @@ from db.spec.options.rank_answers import (
     RankAnswersSpec,
 )
 from db.spec.options.tasks import question_file
+from worker import evaluation
 from worker.evaluation.answer_ranker import choices, fitted_ranker
 from worker.evaluation.drawn_answers import DrawnAnswers, draw_answers, middle_block
 from worker.evaluation.generation import end_tokens, whole_model
@@ -33,7 +34,6 @@ from worker.jobs.progress import JobProgress, stops_at
 from worker.jobs.stages.rank_answers.results import MeasuredRanking, ModelRanking
 from worker.jobs.stages.stage import Measured, Stage, WrittenModel
 from worker.jobs.windows import position_limit
-from worker.pruning.base.names import SCORES_FOLDER
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.fingerprint import code_digest, model_parts
@@ -91,14 +91,11 @@ class RankAnswersStage(Stage):
         A model that was measured before with the same weights is not measured again.
         """
         job, device = self.job, self.job.devices[0]
-        folder, dtype, scratch = job.model.path, job.meta_model.dtype, model.folder / SCORES_FOLDER
-        middle = (start + end) / 2
-        dense = MetaModel.open(folder, dtype, device)
+        dtype, middle = job.meta_model.dtype, (start + end) / 2
+        dense = MetaModel.open(job.model.path, dtype, device)
         first = yield from self._ranking(dense, job.resources.baselines, {}, start, middle)
-        # The files of a resumed job may be written again, so only their content identifies them.
-        content = {"weights": {shard.name: shard.sha256 for shard in model.shards}}
-        pruned = MetaModel.open(model.config, dtype, device, weights=model.folder)
-        second = yield from self._ranking(pruned, scratch, content, middle, end)
+        pruned, content = model.open(dtype, device), {"weights": model.digests}
+        second = yield from self._ranking(pruned, model.scores, content, middle, end)
         measured = MeasuredRanking(first, second, middle_block(len(dense.blocks)), self._digest)
         logger.info("ranking of answers: %s", measured.metrics()["ranking"])
         return Measured(measured.metrics(), measured.report())
@@ -117,7 +114,7 @@ class RankAnswersStage(Stage):
         """
         cache = MeasurementCache(folder, SINGLE_PROCESS)
         basis = model_parts(meta_model, token_loss, meta_model.device) | identity
-        code = {Path(__file__).parent, Path(__file__).parents[3] / "evaluation"}
+        code = {Path(__file__).parent, Path(evaluation.__path__[0])}
         basis |= {"asked": self._digest, "code": sorted(map(code_digest, code))}
         if (known := cache.read(basis)) is not None:
             return ModelRanking.from_json(known)

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from db.core.states import Phase
+from worker import evaluation
 from worker.evaluation.continuations import Continuation, Likelihood, likelihoods
 from worker.evaluation.perplexity import token_loss
 from worker.evaluation.task_results import TaskComparison, TaskResult
@@ -18,7 +19,6 @@ from worker.jobs.stages.stage import Measured, Stage, WrittenModel
 from worker.jobs.stages.tasks.measured import MeasuredTasks
 from worker.jobs.windows import position_limit
 from worker.pruning.base.generators import mapped
-from worker.pruning.base.names import SCORES_FOLDER
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.fingerprint import code_digest, model_parts
@@ -58,14 +58,11 @@ class ZeroShotTasks(Stage):
         Tasks that were measured before on the same weights are not measured again.
         """
         job, device = self.job, self.job.devices[0]
-        folder, dtype, scratch = job.model.path, job.meta_model.dtype, model.folder / SCORES_FOLDER
-        # The files of a resumed job may be written again, so only their content identifies them.
-        content = {"weights": {shard.name: shard.sha256 for shard in model.shards}}
+        dtype, scratch = job.meta_model.dtype, model.scores
+        dense = MetaModel.open(job.model.path, dtype, device)
         models = (
-            _Model(MetaModel.open(folder, dtype, device), job.resources.baselines, {}),
-            _Model(
-                MetaModel.open(model.config, dtype, device, weights=model.folder), scratch, content
-            ),
+            _Model(dense, job.resources.baselines, {}),
+            _Model(model.open(dtype, device), scratch, {"weights": model.digests}),
         )
         share, comparisons = (end - start) / max(1, len(self.tasks)), {}
         for number, (name, task) in enumerate(self.tasks.items()):
@@ -121,7 +118,7 @@ class _Model:
         basis |= {
             "continuations": sha256(repr(asked).encode()).hexdigest(),
             "positions": limit,
-            "scoring": code_digest(Path(__file__).parents[3] / "evaluation"),
+            "scoring": code_digest(Path(evaluation.__path__[0])),
         }
         if (known := cache.read(basis)) is not None:
             return [Likelihood(**fields) for fields in known]

@@ -10,6 +10,7 @@ from typing import Any, Self
 import torch
 
 from db.core.states import Phase
+from worker import evaluation
 from worker.evaluation.distance import WindowDistance, window_distances
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.opened_job import OpenedJob
@@ -18,14 +19,11 @@ from worker.jobs.stages.stage import SHORT, Measured, Stage, WrittenModel
 from worker.jobs.stages.texts.measured import ComparedText, text_metrics
 from worker.jobs.stages.texts.reading import read_texts
 from worker.pruning.base.generators import mapped
-from worker.pruning.base.names import SCORES_FOLDER
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.fingerprint import code_digest, ids_digest, model_parts
 from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
 from worker.sources.windows import Windows
-
-_EVALUATION = Path(__file__).parents[3] / "evaluation"
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class TextsStage(Stage):
         """Measure texts; those whose windows have one length go through the models together."""
         dense, pruned = self._opened(model)
         blocks = len(dense.blocks) + len(pruned.blocks)
-        cache = MeasurementCache(model.folder / SCORES_FOLDER, SINGLE_PROCESS)
+        cache = MeasurementCache(model.scores, SINGLE_PROCESS)
         bases = {name: _basis(dense, model, text) for name, text in texts.items()}
         found, groups = dict[str, list[WindowDistance]](), dict[int, list[str]]()
         for name, text in texts.items():
@@ -103,7 +101,7 @@ class TextsStage(Stage):
         dense, dtype = job.meta_model, job.meta_model.dtype
         if dense.device != device:
             dense = MetaModel.open(job.model.path, dtype, device)
-        return dense, MetaModel.open(model.config, dtype, device, weights=model.folder)
+        return dense, model.open(dtype, device)
 
     @staticmethod
     def card(part: Any, measured: Any) -> Iterable[str]:
@@ -118,10 +116,9 @@ class TextsStage(Stage):
 def _basis(dense: MetaModel, model: WrittenModel, text: Windows) -> dict[str, Any]:
     """Return what the distances of a text depend on, ready for JSON."""
     return model_parts(dense, token_loss, dense.device) | {
-        # The files of a resumed job may be written again, so only their content counts.
-        "pruned": {shard.name: shard.sha256 for shard in model.shards},
+        "pruned": model.digests,
         "text": ids_digest(text.ids),
-        "comparing": code_digest(_EVALUATION),
+        "comparing": code_digest(Path(evaluation.__path__[0])),
     }
 
 
@@ -129,7 +126,7 @@ def _distances(
     dense: MetaModel, pruned: MetaModel, texts: Sequence[Windows], model: WrittenModel
 ) -> Generator[int, None, list[list[WindowDistance]]]:
     """Run texts whose windows have one length through both models; return each text's distances."""
-    scratch, ids = model.folder / SCORES_FOLDER, torch.cat([text.ids for text in texts])
+    scratch, ids = model.scores, torch.cat([text.ids for text in texts])
     scratch.mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="activations-", dir=scratch) as spill:
         found = iter((yield from window_distances(dense, pruned, ids, Path(spill))))

@@ -25,7 +25,6 @@ from worker.pruning.stats.gram import GramMoments
 from worker.pruning.sweep.fingerprint import json_digest
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.measurement.measurement_cache import measurement_basis
-from worker.pruning.sweep.recipe.measurement import Measurement
 from worker.pruning.sweep.recipe.recipe import Recipe
 
 _FOLDER = "moments"
@@ -129,8 +128,8 @@ def dense_moments(
     """
     if not recipe.removes_as_dense:
         return None
-    measurement = Measurement(None, ["moments", type(recipe.removal).__name__])
-    basis = measurement_basis(measurement, given, setting.batch_tokens, ranks)
+    own = ["moments", type(recipe.removal).__name__]
+    basis = measurement_basis(own, given, setting.batch_tokens, ranks)
     widths = [
         [layer.inputs for layer in recipe.layers(meta_model, index, block)]
         for index, block in enumerate(meta_model.blocks)

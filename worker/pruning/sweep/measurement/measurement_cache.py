@@ -7,7 +7,6 @@ from typing import Any
 from worker.pruning.base.known_values import read_value, write_value
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.sweep.fingerprint import json_digest
-from worker.pruning.sweep.recipe.measurement import Measurement
 
 
 class MeasurementCache:
@@ -43,19 +42,25 @@ class MeasurementCache:
 
 
 def measurement_basis(
-    measurement: Measurement, given: Mapping[str, Any], batch_tokens: int, ranks: Ranks
+    own: list[Any],
+    given: Mapping[str, Any],
+    batch_tokens: int,
+    ranks: Ranks,
+    *,
+    is_of_dense: bool = False,
 ) -> dict[str, Any]:
     """Return everything that a measurement before a sweep depends on, ready for JSON.
 
     Args:
-        measurement: what is measured.
+        own: what it depends on besides the model and the windows, with a name; ready for JSON.
         given: the fingerprint of the sweep.
         batch_tokens: the most tokens in a batch, which change how the result is rounded.
         ranks: the ranks that measure together.
+        is_of_dense: whether the dense model is measured, whatever the sweep starts from.
     """
     left_out = {"recipe", "evaluation"}
-    if measurement.of_block is not None:  # of the dense model, whatever the sweep starts from
+    if is_of_dense:
         left_out.add("start")
     shared = {name: part for name, part in given.items() if name not in left_out}
     run = {"batch": batch_tokens, "ranks": ranks.size}
-    return shared | run | {"measurement": measurement.basis}
+    return shared | run | {"measurement": own}

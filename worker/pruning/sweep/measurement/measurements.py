@@ -81,11 +81,11 @@ class Measurements:
             last = LastTokenChoice(self.run, channels, reduction.kept, removal.last_tokens)
             goal = len(windows) - removal.spared_windows
             own = ["last tokens", asdict(removal.last_tokens), removal.spared_windows]
-            once = partial(self._steps_once, self._basis_of(Measurement(None, own)))
+            once = partial(self._steps_once, self._basis_of(own))
             return ChosenUnits((yield from last.choose(windows[:goal], windows[goal:], once)))
         if not isinstance(removal, MeasuredUnits):
             return None
-        basis = self._basis_of(Measurement(None, ["importance"]))
+        basis = self._basis_of(["importance"])
         units = UnitChoice(self.run, removal, reduction)
         return (yield from units.choose(windows, partial(self._once, basis)))
 
@@ -102,7 +102,7 @@ class Measurements:
             return cutter
         measured: list[Any] = []
         if not self.run.progress.is_measured("cuts"):
-            basis = self._basis_of(Measurement(None, own))
+            basis = self._basis_of(own)
             measured = yield from self._steps_once(
                 basis, lambda: cutter.measure(self._copy(states))
             )
@@ -125,8 +125,9 @@ class Measurements:
             ]
 
         def known_or_measured() -> list[Any]:
-            measure = partial(self._measure, measurement, states)
-            return self._once(self._basis_of(measurement), measure)
+            is_of_dense = measurement.of_block is not None
+            basis = self._basis_of(measurement.basis, is_of_dense=is_of_dense)
+            return self._once(basis, partial(self._measure, measurement, states))
 
         measured = self.run.progress.measure_once("allocation", known_or_measured)
         patterns, dropped = block_patterns(self.recipe, measured), self._dropped(measured)
@@ -160,9 +161,8 @@ class Measurements:
         if (removal := self.recipe.removal) is None or not removal.drops_blocks:
             return ()
         dropped = removal.chosen(self.run.meta_model, measured)
-        removal.fields(
-            self.run.meta_model, dropped
-        )  # raises an error if no config describes the rest
+        # Raises an error if no config describes the rest.
+        removal.fields(self.run.meta_model, dropped)
         return dropped
 
     def _once(self, basis: Mapping[str, Any], measure: Callable[[], T]) -> T:
@@ -191,10 +191,10 @@ class Measurements:
         self.run.progress.measure_once(KNOWN, lambda: known is not None)
         return known
 
-    def _basis_of(self, measurement: Measurement) -> dict[str, Any]:
-        """Return everything that a measurement before the sweep depends on, ready for JSON."""
-        setting, ranks = self.run.setting, self.run.ranks
-        return measurement_basis(measurement, self.given, setting.batch_tokens, ranks)
+    def _basis_of(self, own: list[Any], *, is_of_dense: bool = False) -> dict[str, Any]:
+        """Return everything that a measurement depends on, as `measurement_basis` does."""
+        tokens, ranks = self.run.setting.batch_tokens, self.run.ranks
+        return measurement_basis(own, self.given, tokens, ranks, is_of_dense=is_of_dense)
 
     def _copy(self, states: Activations) -> Activations:
         """Return a copy of hidden states, in files if those are."""

@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import torch
-
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.coupling import check_independent
@@ -33,9 +31,7 @@ def check_removal(meta_model: MetaModel, block_inputs: BlockInputs, removal: Rem
 
 
 def _check_block(meta_model: MetaModel, block_inputs: BlockInputs, index: int) -> None:
-    stored = meta_model.blocks[index].state_dict()
-    zeros = {name: torch.zeros_like(value, device="cpu") for name, value in stored.items()}
-    with meta_model.loaded_block(index, zeros) as block:
+    with meta_model.zeroed_block(index) as block:
         block_inputs.check_identity(block, index)
 
 
