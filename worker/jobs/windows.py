@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -33,15 +34,22 @@ _MAX_DEFAULT_SEQ_LEN = 2048  # longer windows do not improve calibration
 
 @dataclass(frozen=True)
 class RecoveryTexts:
-    """The encoded texts that a recovery trains on, and measures its held-out loss on."""
+    """The encoded texts that a recovery trains on, and measures its held-out loss on.
+
+    Attributes:
+        training: the windows to train on.
+        held_out: the windows to measure on.
+        sources: the number of the text that each held-out window is from.
+    """
 
     training: Windows
     held_out: Windows
+    sources: tuple[int, ...]
 
-    @property
-    def sources(self) -> tuple[int, ...]:
-        """The number of the text that each held-out window is from."""
-        return tuple(source_numbers(self.held_out))[: len(self.held_out.ids)]
+    @classmethod
+    def of(cls, training: Windows, held_out: Windows) -> Self:
+        """Return the texts of a whole recovery, as a mix has drawn them."""
+        return cls(training, held_out, tuple(source_numbers(held_out)))
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ def windows_of(
     check_recovered_steps(spec, settings, length)
     number, used = window_count(settings, length), [len(source.ids) for source in sources]
     drawn = mix.training_windows(number, used, spec.seed, resources.devices)
-    return JobWindows(calibration, evaluation, RecoveryTexts(*drawn), keep)
+    return JobWindows(calibration, evaluation, RecoveryTexts.of(*drawn), keep)
 
 
 def _written(text: Windows) -> int:

@@ -81,7 +81,7 @@ class MixedPart:
             return self.first.training_windows(number, used[0], seed, ranks)
         counts = self._counts(number)
         held_out = [max(1, count) for count in apportioned(held_out_count(number), self.shares)]
-        held_out[0] += max(0, ranks - sum(held_out))
+        held_out[0] += -sum(held_out) % ranks  # each process has as many
         training, monitoring = [], []
         for part, count, own, kept in zip(self.parts, counts, used, held_out, strict=True):
             drawn, apart = part.training_windows(count, own, seed, held_out=kept)

@@ -96,7 +96,7 @@ def test_text_that_the_recovery_trains_on_overlaps_as_well() -> None:
     calibration, evaluation, held_out = (windows(ids[start : start + 2]) for start in (0, 2, 4))
     assert JobWindows(calibration, evaluation).overlap() == 0.0
     training = windows(torch.cat([ids[:2], ids[2:3]]))
-    recovered = JobWindows(calibration, evaluation, RecoveryTexts(training, held_out))
+    recovered = JobWindows(calibration, evaluation, RecoveryTexts.of(training, held_out))
     assert recovered.overlap() == 0.5
 
 

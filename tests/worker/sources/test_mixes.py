@@ -104,6 +104,7 @@ def test_each_process_has_a_held_out_window(tmp_path: Path) -> None:
     mix = mix_of(tmp_path, *[800] * 3)
     assert len(mix.training_windows(8, [1] * 3, 0)[1].ids) == 3
     assert len(mix.training_windows(8, [1] * 3, 0, ranks=8)[1].ids) == 8
+    assert len(mix.training_windows(8, [1] * 3, 0, ranks=2)[1].ids) == 4
 
 
 @pytest.mark.parametrize("samples", [1, 2])
