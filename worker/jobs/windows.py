@@ -10,6 +10,7 @@ from torch import Tensor
 from db.core.errors import SpecRefusedError
 from db.files.file_check import check_file
 from db.spec.datasets.files import PARQUET, DataFile
+from db.spec.datasets.protocols import SEPARATOR, built_in
 from db.spec.descriptions.option import UNFIT
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.references import Builtin, DatasetReference, LocalPath, parse_dataset
@@ -115,9 +116,9 @@ def windows_of(
     measured = evaluation_length(own, length, position_limit(meta_model), spec.model)
     vocabulary = meta_model.config.vocab_size
     tokenizer = load_tokenizer(model.path, model.name)
-    hold_out = own is None or _shares_protocol(dataset, own)
+    hold_out = own is None or has_protocol(spec, dataset)
     part = CalibrationPart(dataset, tokenizer, length, vocabulary, hold_out=hold_out)
-    further = _further_parts(spec, resources, part, own, written)
+    further = _further_parts(spec, resources, part, written)
     mix = MixedPart(part, tuple(further), shares_of(spec))
     sources = mix.by_source(spec.samples, spec.seed)
     calibration = merged(sources)
@@ -150,7 +151,6 @@ def _further_parts(
     spec: PruneSpec,
     resources: Resources,
     first: CalibrationPart,
-    own: DatasetReference | None,
     written: Tensor | None,
 ) -> list[CalibrationPart | WrittenPart]:
     """Return the calibration parts of the texts that are mixed with ``dataset``."""
@@ -161,7 +161,7 @@ def _further_parts(
             continue
         reference = references[field := f"mix.{place}.dataset"]
         try_parquet(field, reference)
-        hold_out = own is not None and _shares_protocol(reference, own)
+        hold_out = has_protocol(spec, reference)
         parts.append(replace(first, reference=reference, hold_out=hold_out, field=field))
     return parts
 
@@ -188,7 +188,8 @@ def _keep_windows(
     if (reference := keep_dataset_of(spec, resources)) is None:
         return None
     try_parquet("keep_dataset", reference)
-    part = replace(calibration, reference=reference, hold_out=False, field="keep_dataset")
+    hold_out = has_protocol(spec, reference)
+    part = replace(calibration, reference=reference, hold_out=hold_out, field="keep_dataset")
     return part.windows(spec.samples, spec.seed)
 
 
@@ -308,14 +309,11 @@ def window_length(spec: PruneSpec, meta_model: MetaModel, row: int | None) -> in
     return int(length)
 
 
-def _shares_protocol(dataset: DatasetReference, own: DatasetReference) -> bool:
-    """Whether a named protocol measures on a part of the dataset that calibrates."""
-    return (
-        isinstance(dataset, Builtin)
-        and isinstance(own, Builtin)
-        and own.window is not None
-        and dataset.dataset == own.dataset
-    )
+def has_protocol(spec: PruneSpec, dataset: DatasetReference) -> bool:
+    """Whether a job measures by a named protocol on a part of a dataset that calibrates."""
+    measured = (spec.eval_dataset or "", *spec.eval_texts)
+    protocols = [built_in(name) for name in measured if SEPARATOR in name]
+    return isinstance(dataset, Builtin) and dataset.dataset in protocols
 
 
 def position_limit(meta_model: MetaModel) -> int:
