@@ -135,7 +135,7 @@ def windows_of(
     if (settings := recovery_of(spec)) is None:
         return JobWindows(calibration, evaluation, keep=keep)
     _check_separate(spec, calibration, evaluation)
-    check_recovered_steps(spec, settings, length)
+    check_recovery(spec, settings, length)
     number, used = window_count(settings, length), [len(source.ids) for source in sources]
     drawn = mix.training_windows(number, used, spec.seed, resources.devices)
     return JobWindows(calibration, evaluation, RecoveryTexts.of(*drawn), keep)
@@ -242,12 +242,19 @@ def _check_unmixed(
             )
 
 
-def check_recovered_steps(spec: PruneSpec, settings: Recovery, length: int) -> None:
-    """Check that each step of a gradual job has a window of ``length`` tokens to train on.
+def check_recovery(spec: PruneSpec, settings: Recovery, length: int) -> None:
+    """Check that each step of a gradual job has a window of ``length`` tokens to learn from.
 
     Raises:
-        SpecRefusedError: the recovery has fewer windows than the job has steps.
+        SpecRefusedError: the recovery has fewer windows than the job has steps, or leaves out all
+            that its windows predict.
     """
+    if length < settings.skip + 2:  # nothing predicts the first token of a window
+        reason = (
+            f"windows of {length} tokens have none to learn from after the first {settings.skip}"
+        )
+        remedy = f"Set it to {length - 2} or less, or seq_len to {settings.skip + 2} or more."
+        raise SpecRefusedError("recover.skip", settings.skip, UNFIT, reason, remedy)
     steps, number = spec.steps or 1, window_count(settings, length)
     if number < steps:
         reason = f"the tokens of recover are {number} windows, and each step takes one"

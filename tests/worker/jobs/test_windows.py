@@ -17,10 +17,17 @@ from db.spec.inputs.references import Builtin, HubDataset
 from db.spec.prune_spec import PruneSpec
 from tests.models import random_ids
 from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.worker.recovery.recoveries import recovery_settings
 from tests.worker.sources.builders import byte_tokenizer
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
-from worker.jobs.windows import JobWindows, RecoveryTexts, _further_parts, has_protocol
+from worker.jobs.windows import (
+    JobWindows,
+    RecoveryTexts,
+    _further_parts,
+    check_recovery,
+    has_protocol,
+)
 from worker.pruning.base.generators import run_to_end
 from worker.sources import stdlib
 from worker.sources.calibration import CalibrationPart
@@ -152,6 +159,15 @@ def test_a_recovery_trains_on_the_shares_of_the_calibration(folder: Path) -> Non
     trained = [part["windows"] for part in found["recovery"]["training"]["sources"]]
     assert (counts, trained) == ([3, 1], [6, 2])
     assert found["evaluation"]["dataset"] == PROTOCOL
+
+
+def test_a_recovery_that_leaves_out_all_tokens_of_a_window_is_refused() -> None:
+    spec = PruneSpec(model="a/b", sparsity=0.5, dataset="c4")
+    check_recovery(spec, recovery_settings("masked", skip=62), 64)
+    with pytest.raises(SpecRefusedError, match="64 tokens have none to learn from") as refused:
+        check_recovery(spec, recovery_settings("masked", skip=63), 64)
+    assert (refused.value.field, refused.value.value) == ("recover.skip", 63)
+    assert refused.value.remedy == "Set it to 62 or less, or seq_len to 65 or more."
 
 
 @pytest.mark.parametrize(
