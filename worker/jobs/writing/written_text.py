@@ -112,10 +112,11 @@ def writing_bytes(meta_model: MetaModel, length: int) -> int:
 def _style(job: OpenedJob, meta_model: MetaModel) -> WritingStyle:
     """Return how a model writes: conversations, if its tokenizer has a chat template."""
     tokenizer = load_tokenizer(job.model.path, job.model.name)
-    ends = frozenset(end_tokens(meta_model.model))
+    known = range(meta_model.config.vocab_size)
+    ends = frozenset(token for token in end_tokens(meta_model.model) if token in known)
     length = job.windows.calibration.ids.shape[1]
     if getattr(tokenizer, "chat_template", None):
-        before, *turns = chat_turns(tokenizer, _field(job))
+        before, *turns = chat_turns(tokenizer, _field(job), len(known))
         if len(before) + _SHORTEST_TURN > length:
             raise _refused(
                 job,
@@ -124,11 +125,10 @@ def _style(job: OpenedJob, meta_model: MetaModel) -> WritingStyle:
             )
         return WritingStyle(before, ends, tuple(turns), torch.empty(0, length))
     config = meta_model.model.config.get_text_config(decoder=True)
-    first = next(
-        (token for token in (config.bos_token_id, *sorted(ends)) if token is not None), None
-    )
+    first = next((token for token in (config.bos_token_id, *sorted(ends)) if token in known), None)
     if first is None:
-        raise _refused(job, "the model's config names no token that begins or ends a text")
+        reason = "the model's config names no token of its vocabulary that begins or ends a text"
+        raise _refused(job, reason)
     return WritingStyle((first,), ends, (), _pieces(job))
 
 

@@ -224,7 +224,9 @@ def test_a_model_with_a_chat_template_writes_conversations(
     ("change", "reason"),
     [
         ({"model": "chat", "seq_len": 12}, "the chat template begins with 6"),
-        ({"model": "mute"}, "no token that begins or ends a text"),
+        ({"model": "mute"}, "no token of its vocabulary that begins or ends a text"),
+        ({"model": "beyond"}, "no token of its vocabulary that begins or ends a text"),
+        ({"model": "foreign"}, "the tokenizer returns id 2.*, the model has 260 ids"),
         ({"model": "silent"}, "does not mark where each turn begins"),
     ],
 )
@@ -237,9 +239,16 @@ def test_a_model_that_cannot_write_is_refused(
     if name == "silent":
         template = "{% for one in messages %}{{ one.content[:3] }}{% endfor %}"
         (folder / name / "chat_template.jinja").write_text(template)
-    if name == "mute":
+    if name == "foreign":
+        tokenizer: Any = byte_tokenizer()
+        tokenizer.add_tokens([f"[new {number}]" for number in range(9)])
+        tokenizer.add_tokens("[user]")
+        tokenizer.save_pretrained(folder / name)
+        (folder / name / "chat_template.jinja").write_text(TEMPLATE)
+    if name in ("mute", "beyond"):
         config = json.loads((folder / name / "config.json").read_text())
-        ends = {"bos_token_id": None, "eos_token_id": None}
+        token = None if name == "mute" else config["vocab_size"]
+        ends = {"bos_token_id": token, "eos_token_id": token}
         (folder / name / "config.json").write_text(json.dumps(config | ends))
     with pytest.raises(SpecRefusedError, match=reason) as refused:
         run(folder, tmp_path / "out", **change | {"model": f"local:{folder / name}"})
