@@ -82,9 +82,11 @@ class MixedPart:
         counts = self._counts(number)
         held_out = [max(1, count) for count in apportioned(held_out_count(number), self.shares)]
         held_out[0] += -sum(held_out) % ranks  # each process has as many
+        fewest = [max(1, ranks - len(self.further)), *[1] * len(self.further)]
+        each = zip(self.parts, counts, used, fewest, held_out, strict=True)
         training, monitoring = [], []
-        for part, count, own, kept in zip(self.parts, counts, used, held_out, strict=True):
-            drawn, apart = part.training_windows(count, own, seed, held_out=kept)
+        for part, count, own, least, kept in each:
+            drawn, apart = part.training_windows(count, own, seed, least, kept)
             self._check_repeats(part, count, len(drawn.ids))
             repeated = drawn.ids[torch.arange(count) % len(drawn.ids)]
             training.append(windows(repeated, **drawn.provenance))
