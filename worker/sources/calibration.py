@@ -88,9 +88,20 @@ class CalibrationPart:
         Raises:
             SpecRefusedError: the dataset cannot be read or encoded, or is too small.
         """
+        if (rows := self.row_count()) is not None:
+            return rows
+        return None if self._text.samples_documents else len(self._ids) // self.seq_len
+
+    def row_count(self) -> int | None:
+        """Return how many rows of ``input_ids`` there are, none of which is used twice in a
+        calibration; None for text.
+
+        Raises:
+            SpecRefusedError: the dataset cannot be read.
+        """
         if file := ids_file(self.reference, self.field):
             return sum(1 for _ in read_rows(file, self.seq_len, self.vocab_size))
-        return None if self._text.samples_documents else len(self._ids) // self.seq_len
+        return None
 
     @property
     def name(self) -> str:

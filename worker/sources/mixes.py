@@ -55,6 +55,7 @@ class MixedPart:
             return [self.first.windows(samples, seed)]
         self._check_kinds()
         counts = self._counts(samples or self._most())
+        self._check_rows(counts)
         each = zip(self.parts, counts, strict=True)
         return [part.windows(count, seed) for part, count in each]
 
@@ -110,6 +111,15 @@ class MixedPart:
             if isinstance(part, CalibrationPart) and (available := part.available()) is not None
         ]
         return max(len(self.parts), min([DEFAULT_SAMPLES, *most]))
+
+    def _check_rows(self, counts: Sequence[int]) -> None:
+        for part, share, count in zip(self.parts, self.shares, counts, strict=True):
+            rows = part.row_count() if isinstance(part, CalibrationPart) else None
+            if rows is not None and rows < count:
+                reason = f"its share of {float(share):g} is {count} windows, and it has {rows}"
+                most = int(rows / share)
+                remedy = f"Give it a smaller share, or set samples to at most {most}."
+                raise SpecRefusedError(part.field, part.name, "too_few_rows", reason, remedy)
 
     def _check_kinds(self) -> None:
         texts = [part for part in self.parts if isinstance(part, CalibrationPart)]

@@ -119,6 +119,19 @@ def test_a_share_of_no_window_is_refused(tmp_path: Path, samples: int) -> None:
         mix_of(tmp_path, *[400] * 3).by_source(samples, 0)
 
 
+def test_rows_that_are_fewer_than_their_share_are_refused_by_their_field(tmp_path: Path) -> None:
+    mix = mix_of(tmp_path, 400)
+    (tmp_path / "rows.jsonl").write_text(f'{{"input_ids": {[1] * LENGTH}}}\n' * 10)
+    reference = LocalPath(tmp_path / "rows.jsonl", "local:rows.jsonl")
+    part = CalibrationPart(reference, None, LENGTH, None, False, "mix.0.dataset")
+    mix = MixedPart(mix.first, (part,), (Fraction("0.7"), Fraction("0.3")))
+    with pytest.raises(SpecRefusedError, match="is 11 windows, and it has 10") as refused:
+        mix.by_source(36, 0)
+    assert (refused.value.field, refused.value.value) == ("mix.0.dataset", "local:rows.jsonl")
+    assert refused.value.remedy == "Give it a smaller share, or set samples to at most 33."
+    assert [len(windows.ids) for windows in mix.by_source(33, 0)] == [23, 10]
+
+
 def test_an_empty_text_is_refused_by_its_field(tmp_path: Path) -> None:
     mix = mix_of(tmp_path, 400, 4, 400)
     with pytest.raises(SpecRefusedError, match="has 4 tokens, a window has 8") as refused:
