@@ -9,7 +9,7 @@ from db.spec.prune_spec import PruneSpec
 from worker.jobs.options.recover import recovery_of
 from worker.jobs.resources import Resources
 from worker.jobs.windows import (
-    check_recovered_steps,
+    check_recovery,
     datasets_of,
     keep_dataset_of,
     mix_of,
@@ -132,7 +132,7 @@ def expected_windows(
         expected = replace(expected, keep=expected.calibration)
     if (settings := recovery_of(spec)) is None:
         return expected
-    check_recovered_steps(spec, settings, expected.seq_len)
+    check_recovery(spec, settings, expected.seq_len)
     training = window_count(settings, expected.seq_len)
     return replace(expected, training=training, held_out=held_out_count(training))
 

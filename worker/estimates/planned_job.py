@@ -282,9 +282,10 @@ def _planned_recovery(
     settings = recovery_at(whole, windows.seq_len, increment)
     own = window_count(settings, windows.seq_len)
     training = _ids(min(windows.training, own), windows.seq_len)
-    held_out = _ids(min(windows.held_out, held_out_count(own)), windows.seq_len)
+    held_out = max(held_out_count(own), 1 + len(spec.mix))
+    measured = _ids(min(windows.held_out, held_out), windows.seq_len)
     evaluation = _ids(windows.evaluation, windows.evaluation_seq_len)
-    work = recovery_work(meta_model, training, held_out, evaluation)
+    work = recovery_work(meta_model, training, measured, evaluation)
     first = recipe_at(recipe_of(spec), Increment(1, increment.total))  # the largest model
     return PlannedRecovery(recovery_shape(meta_model, first), settings, work)
 

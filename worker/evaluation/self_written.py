@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 
 from worker.evaluation.generation import generated
 from worker.evaluation.generation_metrics import GeneratedText
+from worker.pruning.base.errors import NotFiniteError
 
 CHUNK_TOKENS, MOST_ROWS = 32_768, 32
 """How many tokens, and how many windows at most, are written at once."""
@@ -74,6 +75,9 @@ def write_chunk(
 
     Yields:
         The number of tokens that each window has so far.
+
+    Raises:
+        NotFiniteError: what the model predicts is not finite.
     """
     rows = rows_of_chunk(length)
     writer = _TokenWriter(style, rows, length, seed, number)
@@ -125,6 +129,8 @@ class _TokenWriter:
         odds = logits.softmax(-1)
         odds[:, self._ends] = odds[:, self._ends].masked_fill(self._begins[:, None], 0.0)
         sums = odds.cumsum(-1, dtype=torch.float64)
+        if not bool(sums[:, -1].isfinite().all()):
+            raise NotFiniteError("what the model predicts while it writes text")
         chosen = _drawn_tokens(sums, self._generator)
         if not self._style.is_chat and self._position <= GREEDY:
             chosen = odds.argmax(-1) if self._position else self._firsts(odds[0])

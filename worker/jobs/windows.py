@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from db.core.errors import SpecRefusedError
 from db.files.file_check import check_file
 from db.spec.datasets.files import PARQUET, DataFile
+from db.spec.datasets.protocols import SEPARATOR, built_in
 from db.spec.descriptions.option import UNFIT
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.references import Builtin, DatasetReference, LocalPath, parse_dataset
@@ -33,15 +35,22 @@ _MAX_DEFAULT_SEQ_LEN = 2048  # longer windows do not improve calibration
 
 @dataclass(frozen=True)
 class RecoveryTexts:
-    """The encoded texts that a recovery trains on, and measures its held-out loss on."""
+    """The encoded texts that a recovery trains on, and measures its held-out loss on.
+
+    Attributes:
+        training: the windows to train on.
+        held_out: the windows to measure on.
+        sources: the number of the text that each held-out window is from.
+    """
 
     training: Windows
     held_out: Windows
+    sources: tuple[int, ...]
 
-    @property
-    def sources(self) -> tuple[int, ...]:
-        """The number of the text that each held-out window is from."""
-        return tuple(source_numbers(self.held_out))[: len(self.held_out.ids)]
+    @classmethod
+    def of(cls, training: Windows, held_out: Windows) -> Self:
+        """Return the texts of a whole recovery, as a mix has drawn them."""
+        return cls(training, held_out, tuple(source_numbers(held_out)))
 
 
 @dataclass(frozen=True)
@@ -107,9 +116,9 @@ def windows_of(
     measured = evaluation_length(own, length, position_limit(meta_model), spec.model)
     vocabulary = meta_model.config.vocab_size
     tokenizer = load_tokenizer(model.path, model.name)
-    hold_out = own is None or _shares_protocol(dataset, own)
+    hold_out = own is None or has_protocol(spec, dataset)
     part = CalibrationPart(dataset, tokenizer, length, vocabulary, hold_out=hold_out)
-    further = _further_parts(spec, resources, part, own, written)
+    further = _further_parts(spec, resources, part, written)
     mix = MixedPart(part, tuple(further), shares_of(spec))
     sources = mix.by_source(spec.samples, spec.seed)
     calibration = merged(sources)
@@ -126,10 +135,10 @@ def windows_of(
     if (settings := recovery_of(spec)) is None:
         return JobWindows(calibration, evaluation, keep=keep)
     _check_separate(spec, calibration, evaluation)
-    check_recovered_steps(spec, settings, length)
+    check_recovery(spec, settings, length)
     number, used = window_count(settings, length), [len(source.ids) for source in sources]
     drawn = mix.training_windows(number, used, spec.seed, resources.devices)
-    return JobWindows(calibration, evaluation, RecoveryTexts(*drawn), keep)
+    return JobWindows(calibration, evaluation, RecoveryTexts.of(*drawn), keep)
 
 
 def _written(text: Windows) -> int:
@@ -142,7 +151,6 @@ def _further_parts(
     spec: PruneSpec,
     resources: Resources,
     first: CalibrationPart,
-    own: DatasetReference | None,
     written: Tensor | None,
 ) -> list[CalibrationPart | WrittenPart]:
     """Return the calibration parts of the texts that are mixed with ``dataset``."""
@@ -153,7 +161,7 @@ def _further_parts(
             continue
         reference = references[field := f"mix.{place}.dataset"]
         try_parquet(field, reference)
-        hold_out = own is not None and _shares_protocol(reference, own)
+        hold_out = has_protocol(spec, reference)
         parts.append(replace(first, reference=reference, hold_out=hold_out, field=field))
     return parts
 
@@ -180,7 +188,8 @@ def _keep_windows(
     if (reference := keep_dataset_of(spec, resources)) is None:
         return None
     try_parquet("keep_dataset", reference)
-    part = replace(calibration, reference=reference, hold_out=False, field="keep_dataset")
+    hold_out = has_protocol(spec, reference)
+    part = replace(calibration, reference=reference, hold_out=hold_out, field="keep_dataset")
     return part.windows(spec.samples, spec.seed)
 
 
@@ -233,12 +242,19 @@ def _check_unmixed(
             )
 
 
-def check_recovered_steps(spec: PruneSpec, settings: Recovery, length: int) -> None:
-    """Check that each step of a gradual job has a window of ``length`` tokens to train on.
+def check_recovery(spec: PruneSpec, settings: Recovery, length: int) -> None:
+    """Check that each step of a gradual job has a window of ``length`` tokens to learn from.
 
     Raises:
-        SpecRefusedError: the recovery has fewer windows than the job has steps.
+        SpecRefusedError: the recovery has fewer windows than the job has steps, or leaves out all
+            that its windows predict.
     """
+    if length < settings.skip + 2:  # nothing predicts the first token of a window
+        reason = (
+            f"windows of {length} tokens have none to learn from after the first {settings.skip}"
+        )
+        remedy = f"Set it to {length - 2} or less, or seq_len to {settings.skip + 2} or more."
+        raise SpecRefusedError("recover.skip", settings.skip, UNFIT, reason, remedy)
     steps, number = spec.steps or 1, window_count(settings, length)
     if number < steps:
         reason = f"the tokens of recover are {number} windows, and each step takes one"
@@ -300,14 +316,11 @@ def window_length(spec: PruneSpec, meta_model: MetaModel, row: int | None) -> in
     return int(length)
 
 
-def _shares_protocol(dataset: DatasetReference, own: DatasetReference) -> bool:
-    """Whether a named protocol measures on a part of the dataset that calibrates."""
-    return (
-        isinstance(dataset, Builtin)
-        and isinstance(own, Builtin)
-        and own.window is not None
-        and dataset.dataset == own.dataset
-    )
+def has_protocol(spec: PruneSpec, dataset: DatasetReference) -> bool:
+    """Whether a job measures by a named protocol on a part of a dataset that calibrates."""
+    measured = (spec.eval_dataset or "", *spec.eval_texts)
+    protocols = [built_in(name) for name in measured if SEPARATOR in name]
+    return isinstance(dataset, Builtin) and dataset.dataset in protocols
 
 
 def position_limit(meta_model: MetaModel) -> int:

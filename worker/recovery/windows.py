@@ -1,5 +1,6 @@
 """The windows of a recovery, and their order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
@@ -51,7 +52,7 @@ class RecoveryWindows:
             seed: determines the order.
             ranks: number of processes. Each gets the same number of windows; if the windows
                 do not divide evenly, training uses a few more, and a few held-out windows are left
-                out.
+                out, of each text its first one last.
             sources: the number of the text that each held-out window is from; empty if all are of
                 one.
 
@@ -70,7 +71,9 @@ class RecoveryWindows:
                 f"windows of {training.shape[1]} tokens predict none after skip {recovery.skip}",
                 "set a larger seq_len, or a smaller skip of recover",
             )
-        held_out = held_out[: len(held_out) // ranks * ranks]
+        sources = sources or (0,) * len(held_out)
+        kept = with_each_source(sources, len(held_out) // ranks * ranks)
+        held_out, sources = held_out[kept], tuple(sources[place] for place in kept)
         wanted = _multiple(window_count(recovery, training.shape[1]), ranks)
         order = training_order(len(training), wanted, seed)
         firsts: dict[bytes, int] = {}
@@ -81,9 +84,8 @@ class RecoveryWindows:
         places = {key: len(held_out) + place for place, key in enumerate(firsts)}
         order = torch.tensor([places[keys[index]] for index in order.tolist()])
         per_step = _multiple(windows_per_step(recovery, ids.shape[1]), ranks)
-        kept = (sources or (0,) * len(held_out))[: len(held_out)]
-        known = sorted({*kept})  # of a short part, a text may have no window
-        numbers = tuple(map(known.index, kept))
+        known = sorted({*sources})  # several devices may leave a text without a window
+        numbers = tuple(map(known.index, sources))
         return cls(ids, len(held_out), order, per_step, numbers, recovery.skip)
 
     @property
@@ -114,6 +116,21 @@ def training_order(windows: int, wanted: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     epochs = [torch.randperm(windows, generator=generator) for _ in range(-(-wanted // windows))]
     return torch.cat(epochs)[:wanted]
+
+
+def with_each_source(sources: Sequence[int], count: int) -> list[int]:
+    """Return the places of ``count`` windows, or of all if there are fewer, in order.
+
+    The first window of each source is among them, as far as there are so many, then those that come
+    first.
+
+    Args:
+        sources: the number of the text that each window is from.
+        count: how many windows.
+    """
+    places = range(len(sources))
+    order = sorted(places, key=lambda place: sources[place] in sources[:place])
+    return sorted(order[:count])
 
 
 def _multiple(count: int, ranks: int) -> int:

@@ -88,9 +88,20 @@ class CalibrationPart:
         Raises:
             SpecRefusedError: the dataset cannot be read or encoded, or is too small.
         """
+        if (rows := self.row_count()) is not None:
+            return rows
+        return None if self._text.samples_documents else len(self._ids) // self.seq_len
+
+    def row_count(self) -> int | None:
+        """Return how many rows of ``input_ids`` there are, none of which is used twice in a
+        calibration; None for text.
+
+        Raises:
+            SpecRefusedError: the dataset cannot be read.
+        """
         if file := ids_file(self.reference, self.field):
             return sum(1 for _ in read_rows(file, self.seq_len, self.vocab_size))
-        return None if self._text.samples_documents else len(self._ids) // self.seq_len
+        return None
 
     @property
     def name(self) -> str:
@@ -108,7 +119,8 @@ class CalibrationPart:
         """Return windows to train on, and held-out windows that monitor the training.
 
         The windows do not overlap, and are in random order. One window is held out for every eight
-        training windows, up to 16; there is at least one for each process. A mix says how many.
+        training windows, up to 16; there is at least one for each process. A mix says how many at
+        most.
 
         Args:
             number: how many windows the training uses. If the part has fewer, all that are not held
@@ -118,7 +130,8 @@ class CalibrationPart:
                 after them.
             seed: determines the order.
             ranks: how many processes share the held-out windows.
-            held_out: how many windows are held out; None for the number said above.
+            held_out: how many windows are held out, or fewer of a short part: one for every eight
+                that it has. None for the number said above.
 
         Raises:
             SpecRefusedError: the dataset cannot be read or encoded; the part has too few windows;
@@ -126,12 +139,11 @@ class CalibrationPart:
         """
         random = Random(seed)  # noqa: S311 # reproducible on purpose
         pool = self._pool(number + MAX_HELD_OUT, used, random)
-        fewest = max(ranks, held_out or 1) + 1
-        if len(pool) < fewest:
-            raise self._too_small(len(pool), fewest)
+        if len(pool) <= ranks:
+            raise self._too_small(len(pool), ranks + 1)
         order = random.sample(range(len(pool)), len(pool))
-        if held_out is None:
-            held_out = max(ranks, held_out_count(min(number, len(pool))))
+        wanted = held_out_count(number) if held_out is None else held_out
+        held_out = max(ranks, min(wanted, held_out_count(len(pool))))
         training = order[held_out : held_out + number]
         rounds = -(-number // len(training))
         return (

@@ -55,6 +55,7 @@ class MixedPart:
             return [self.first.windows(samples, seed)]
         self._check_kinds()
         counts = self._counts(samples or self._most())
+        self._check_rows(counts)
         each = zip(self.parts, counts, strict=True)
         return [part.windows(count, seed) for part, count in each]
 
@@ -81,10 +82,12 @@ class MixedPart:
             return self.first.training_windows(number, used[0], seed, ranks)
         counts = self._counts(number)
         held_out = [max(1, count) for count in apportioned(held_out_count(number), self.shares)]
-        held_out[0] += max(0, ranks - sum(held_out))
+        held_out[0] += -sum(held_out) % ranks  # each process has as many
+        fewest = [max(1, ranks - len(self.further)), *[1] * len(self.further)]
+        each = zip(self.parts, counts, used, fewest, held_out, strict=True)
         training, monitoring = [], []
-        for part, count, own, kept in zip(self.parts, counts, used, held_out, strict=True):
-            drawn, apart = part.training_windows(count, own, seed, held_out=kept)
+        for part, count, own, least, kept in each:
+            drawn, apart = part.training_windows(count, own, seed, least, kept)
             self._check_repeats(part, count, len(drawn.ids))
             repeated = drawn.ids[torch.arange(count) % len(drawn.ids)]
             training.append(windows(repeated, **drawn.provenance))
@@ -108,6 +111,15 @@ class MixedPart:
             if isinstance(part, CalibrationPart) and (available := part.available()) is not None
         ]
         return max(len(self.parts), min([DEFAULT_SAMPLES, *most]))
+
+    def _check_rows(self, counts: Sequence[int]) -> None:
+        for part, share, count in zip(self.parts, self.shares, counts, strict=True):
+            rows = part.row_count() if isinstance(part, CalibrationPart) else None
+            if rows is not None and rows < count:
+                reason = f"its share of {float(share):g} is {count} windows, and it has {rows}"
+                most = int(rows / share)
+                remedy = f"Give it a smaller share, or set samples to at most {most}."
+                raise SpecRefusedError(part.field, part.name, "too_few_rows", reason, remedy)
 
     def _check_kinds(self) -> None:
         texts = [part for part in self.parts if isinstance(part, CalibrationPart)]

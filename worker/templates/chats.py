@@ -2,10 +2,22 @@
 
 import json
 import os
+from datetime import datetime, tzinfo
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 from worker.templates.rendering import serve
+
+
+class _FixedTime(datetime):
+    """The time that templates see in place of now, so that a text is the same on every day.
+
+    It is the date that Llama 3's template writes where it is given no time.
+    """
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls(2024, 7, 26, tzinfo=tz)
 
 
 def render(template: str, values: dict[str, Any]) -> str:
@@ -20,7 +32,9 @@ def _tokenizer(template: str, tokens: str) -> Any:
     from transformers.tokenization_utils_base import (  # noqa: PLC0415 - within the bounds
         PreTrainedTokenizerBase,
     )
+    from transformers.utils import chat_template_utils  # noqa: PLC0415 - within the bounds
 
+    chat_template_utils.datetime = _FixedTime  # this process does nothing else
     known = {"special_tokens_map": json.loads(tokens)}
     return type("Tokenizer", (PreTrainedTokenizerBase,), known)(chat_template=template)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
+from transformers.modeling_outputs import CausalLMOutput
 
 from tests.models import FAMILIES, VOCABULARY, random_ids, write_model
 from worker.evaluation import self_written
@@ -21,6 +22,7 @@ from worker.evaluation.self_written import (
     rows_of_chunk,
     write_chunk,
 )
+from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.meta_model import MetaModel
 
@@ -111,6 +113,18 @@ def test_no_token_begins_more_than_a_hundredth_of_the_windows(
     for start in (0, distinct):
         assert max(Counter(firsts[start : start + distinct]).values()) == 1
     assert firsts[:distinct] != firsts[distinct : 2 * distinct]
+
+
+def test_a_model_whose_predictions_are_not_finite_writes_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LlamaForCausalLM, "forward", _not_finite)
+    with pytest.raises(NotFiniteError, match="while it writes text contains NaN"):
+        chunk(folder, monkeypatch, PLAIN)
+
+
+def _not_finite(_: Any, input_ids: torch.Tensor, **__: Any) -> Any:
+    return CausalLMOutput(logits=torch.full((*input_ids.shape, VOCABULARY), torch.nan))
 
 
 def test_a_chat_has_the_turns_of_the_template_and_none_is_empty(

@@ -13,15 +13,24 @@ from transformers import AutoModelForCausalLM
 
 from db.core.errors import SpecRefusedError
 from db.files import file_check
+from db.spec.inputs.references import Builtin, HubDataset
 from db.spec.prune_spec import PruneSpec
 from tests.models import random_ids
 from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.worker.recovery.recoveries import recovery_settings
 from tests.worker.sources.builders import byte_tokenizer
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
-from worker.jobs.windows import JobWindows, RecoveryTexts
+from worker.jobs.windows import (
+    JobWindows,
+    RecoveryTexts,
+    _further_parts,
+    check_recovery,
+    has_protocol,
+)
 from worker.pruning.base.generators import run_to_end
 from worker.sources import stdlib
+from worker.sources.calibration import CalibrationPart
 from worker.sources.windows import windows
 
 PROTOCOL, WINDOW, MEASURED = "stdlib-docs@48", 48, 3
@@ -91,12 +100,39 @@ def test_the_text_of_a_protocol_is_held_out_from_the_same_dataset(report: dict[s
     assert report["evaluation"]["split"] == "every tenth module"
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_held_out"),
+    [
+        ({"eval_dataset": "wikitext2", "eval_texts": ["pile@48"]}, True),
+        ({"eval_dataset": "pile@48"}, True),
+        ({"eval_dataset": "wikitext2@48", "eval_texts": ["c4@48"]}, False),
+        ({"eval_dataset": "wikitext2", "eval_texts": ["pile"]}, False),
+    ],
+)
+def test_documents_of_any_protocol_of_a_job_are_held_out(
+    fields: dict[str, Any], is_held_out: bool
+) -> None:
+    spec = PruneSpec.model_validate({"model": "a/b", "sparsity": 0.5, "dataset": "c4"} | fields)
+    assert has_protocol(spec, Builtin("pile")) == is_held_out
+    assert not has_protocol(spec, HubDataset("org/pile"))
+
+
+def test_the_parts_of_a_mix_hold_out_what_further_texts_measure() -> None:
+    mix = [{"dataset": "pile", "share": 0.5}, {"dataset": "ptb", "share": 0.1}]
+    fields = {"model": "a/b", "sparsity": 0.5, "dataset": "c4", "mix": mix}
+    spec = PruneSpec.model_validate(fields | {"eval_texts": ["pile@48"]})
+    first = CalibrationPart(Builtin("c4"), None, 32)
+    parts = _further_parts(spec, Resources(device="cpu"), first, None)
+    held_out = [part.hold_out for part in parts if isinstance(part, CalibrationPart)]
+    assert held_out == [True, False]
+
+
 def test_text_that_the_recovery_trains_on_overlaps_as_well() -> None:
     ids = random_ids(6, 20)
     calibration, evaluation, held_out = (windows(ids[start : start + 2]) for start in (0, 2, 4))
     assert JobWindows(calibration, evaluation).overlap() == 0.0
     training = windows(torch.cat([ids[:2], ids[2:3]]))
-    recovered = JobWindows(calibration, evaluation, RecoveryTexts(training, held_out))
+    recovered = JobWindows(calibration, evaluation, RecoveryTexts.of(training, held_out))
     assert recovered.overlap() == 0.5
 
 
@@ -123,6 +159,15 @@ def test_a_recovery_trains_on_the_shares_of_the_calibration(folder: Path) -> Non
     trained = [part["windows"] for part in found["recovery"]["training"]["sources"]]
     assert (counts, trained) == ([3, 1], [6, 2])
     assert found["evaluation"]["dataset"] == PROTOCOL
+
+
+def test_a_recovery_that_leaves_out_all_tokens_of_a_window_is_refused() -> None:
+    spec = PruneSpec(model="a/b", sparsity=0.5, dataset="c4")
+    check_recovery(spec, recovery_settings("masked", skip=62), 64)
+    with pytest.raises(SpecRefusedError, match="64 tokens have none to learn from") as refused:
+        check_recovery(spec, recovery_settings("masked", skip=63), 64)
+    assert (refused.value.field, refused.value.value) == ("recover.skip", 63)
+    assert refused.value.remedy == "Set it to 62 or less, or seq_len to 65 or more."
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import torch
 from tests.models import random_ids
 from tests.worker.recovery.recoveries import recovery_settings
 from worker.pruning.base.errors import ShapeError
-from worker.recovery.windows import RecoveryWindows, training_order
+from worker.recovery.windows import RecoveryWindows, training_order, with_each_source
 
 
 def test_every_window_is_drawn_once_before_any_is_repeated() -> None:
@@ -71,4 +71,21 @@ def test_held_out_windows_of_a_text_without_any_left_do_not_count() -> None:
     given = (training, held_out, recovery_settings("masked"), 0)
     assert RecoveryWindows.of(*given).sources == (0,) * 5
     assert RecoveryWindows.of(*given, sources=(2, 0, 2, 1, 0)).sources == (2, 0, 2, 1, 0)
-    assert RecoveryWindows.of(*given, 2, sources=(2, 0, 2, 0, 1)).sources == (1, 0, 1, 0)
+    few = (training, held_out[:3], recovery_settings("masked"), 0)
+    assert RecoveryWindows.of(*few, 2, sources=(2, 0, 1)).sources == (1, 0)
+
+
+def test_several_devices_leave_each_text_its_first_held_out_window() -> None:
+    held_out = random_ids(5, 16, seed=2)
+    windows = RecoveryWindows.of(
+        random_ids(6, 16), held_out, recovery_settings("masked"), 0, 2, sources=(0, 0, 1, 0, 2)
+    )
+    assert windows.sources == (0, 0, 1, 2)
+    assert torch.equal(windows.ids[:4], held_out[[0, 1, 2, 4]])
+
+
+@pytest.mark.parametrize(
+    ("count", "places"), [(1, [0]), (3, [0, 3, 5]), (5, [0, 1, 2, 3, 5]), (9, [*range(6)])]
+)
+def test_chosen_windows_have_one_of_each_source(count: int, places: list[int]) -> None:
+    assert with_each_source((0, 0, 0, 1, 0, 2), count) == places

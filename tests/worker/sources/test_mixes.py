@@ -81,16 +81,17 @@ def test_training_has_the_exact_shares_and_repeats_a_short_text_four_times(tmp_p
     mix = mix_of(tmp_path, 8000, 20 * LENGTH, 8000)
     training, held_out = mix.training_windows(200, [4, 4, 4], seed=0)
     assert Counter(sources(training)) == {0: 100, 1: 60, 2: 40}
-    assert Counter(sources(held_out)) == {0: 8, 1: 5, 2: 3}
+    assert Counter(sources(held_out)) == {0: 8, 1: 2, 2: 3}
     often = Counter(map(str, training.ids[torch.tensor(sources(training)) == 1].tolist()))
-    # Five of the 20 windows are held out; that leaves 15 windows for 60 places.
-    assert set(often.values()) == {4}
+    # Two of the 20 windows are held out, as it is short; that leaves 18 windows for 60 places.
+    assert Counter(often.values()) == {4: 6, 3: 12}
 
 
 def test_a_text_too_short_for_its_share_is_refused(tmp_path: Path) -> None:
     mix = mix_of(tmp_path, 8000, 20 * LENGTH, 8000)
+    assert len(mix.training_windows(240, [4, 4, 4], seed=0)[0].ids) == 240
     with pytest.raises(SpecRefusedError, match="may come 4 times") as refused:
-        mix.training_windows(203, [4, 4, 4], seed=0)
+        mix.training_windows(243, [4, 4, 4], seed=0)
     assert (refused.value.field, refused.value.value) == ("mix.0.dataset", "local:1.txt")
 
 
@@ -104,12 +105,31 @@ def test_each_process_has_a_held_out_window(tmp_path: Path) -> None:
     mix = mix_of(tmp_path, *[800] * 3)
     assert len(mix.training_windows(8, [1] * 3, 0)[1].ids) == 3
     assert len(mix.training_windows(8, [1] * 3, 0, ranks=8)[1].ids) == 8
+    assert len(mix.training_windows(8, [1] * 3, 0, ranks=2)[1].ids) == 4
+    short = mix_of(tmp_path, 9 * LENGTH, 800, 800)
+    assert len(short.training_windows(8, [1] * 3, 0, ranks=8)[1].ids) == 8
+    with pytest.raises(SpecRefusedError, match="needs text for 10 windows") as refused:
+        short.training_windows(8, [1] * 3, 0, ranks=11)
+    assert refused.value.field == "dataset"
 
 
 @pytest.mark.parametrize("samples", [1, 2])
 def test_a_share_of_no_window_is_refused(tmp_path: Path, samples: int) -> None:
     with pytest.raises(SpecRefusedError, match=f"none of {samples} windows"):
         mix_of(tmp_path, *[400] * 3).by_source(samples, 0)
+
+
+def test_rows_that_are_fewer_than_their_share_are_refused_by_their_field(tmp_path: Path) -> None:
+    mix = mix_of(tmp_path, 400)
+    (tmp_path / "rows.jsonl").write_text(f'{{"input_ids": {[1] * LENGTH}}}\n' * 10)
+    reference = LocalPath(tmp_path / "rows.jsonl", "local:rows.jsonl")
+    part = CalibrationPart(reference, None, LENGTH, None, False, "mix.0.dataset")
+    mix = MixedPart(mix.first, (part,), (Fraction("0.7"), Fraction("0.3")))
+    with pytest.raises(SpecRefusedError, match="is 11 windows, and it has 10") as refused:
+        mix.by_source(36, 0)
+    assert (refused.value.field, refused.value.value) == ("mix.0.dataset", "local:rows.jsonl")
+    assert refused.value.remedy == "Give it a smaller share, or set samples to at most 33."
+    assert [len(windows.ids) for windows in mix.by_source(33, 0)] == [23, 10]
 
 
 def test_an_empty_text_is_refused_by_its_field(tmp_path: Path) -> None:

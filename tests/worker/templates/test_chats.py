@@ -40,3 +40,8 @@ def test_a_conversation_is_rendered_as_transformers_does(
     values = {"messages": messages, "tokens": tokenizer.special_tokens_map}
     expected = tokenizer.apply_chat_template(messages, tokenize=False)
     assert renders.render(template, values) == expected
+
+
+def test_a_template_that_writes_the_date_writes_the_same_on_every_day(renders: Rendering) -> None:
+    values = {"messages": CONVERSATIONS[0], "tokens": {}}
+    assert renders.render("{{ strftime_now('%d %b %Y %H:%M') }}", values) == "26 Jul 2024 00:00"

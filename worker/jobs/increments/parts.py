@@ -7,6 +7,7 @@ from worker.jobs.recipes import recipe_at
 from worker.jobs.windows import RecoveryTexts
 from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.recovery.settings import Recovery, window_count
+from worker.recovery.windows import with_each_source
 from worker.sources.calibration import held_out_count
 
 
@@ -42,13 +43,16 @@ def _windows(
     """Return the windows of one increment, which follow those of the increment before.
 
     After the last window, the first one follows again. The held-out windows are the same in all
-    increments, so that no increment is trained on them.
+    increments, so that none is trained on them, and at least one is of each text.
     """
     ids = whole.training.ids
     count = window_count(recovery, ids.shape[1])
     own = range(increment.reached_before(count), increment.reached(count))
     places = sorted({place % len(ids) for place in own})
-    held_out = whole.held_out.ids[: max(devices, held_out_count(len(own)))]
+    fewest = max(held_out_count(len(own)), len({*whole.sources}))
+    kept = with_each_source(whole.sources, -(-fewest // devices) * devices)
     return RecoveryTexts(
-        replace(whole.training, ids=ids[places]), replace(whole.held_out, ids=held_out)
+        replace(whole.training, ids=ids[places]),
+        replace(whole.held_out, ids=whole.held_out.ids[kept]),
+        tuple(whole.sources[place] for place in kept),
     )

@@ -31,11 +31,11 @@ def cache_bytes(config: PretrainedConfig, context: int, batch: int) -> int:
         )
     tokens = sum(min(context, window) if kind == _SLIDING and window else context for kind in kinds)
     dtype = config.dtype if isinstance(config.dtype, torch.dtype) else torch.bfloat16
-    return batch * tokens * _numbers_of_token(config) * dtype.itemsize
+    return batch * tokens * numbers_of_token(config) * dtype.itemsize
 
 
-def _numbers_of_token(config: PretrainedConfig) -> int:
-    """Return how many numbers a layer keeps of each token."""
+def numbers_of_token(config: PretrainedConfig) -> int:
+    """Return how many numbers a layer of attention keeps of each token."""
     heads: int = config.num_attention_heads
     if getattr(config, "kv_lora_rank", None):  # latent attention, whose keys are expanded
         keys: int = config.qk_nope_head_dim + config.qk_rope_head_dim

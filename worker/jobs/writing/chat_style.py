@@ -12,17 +12,19 @@ _TEXTS = ("QUESTION1", "ANSWER1", "QUESTION2", "ANSWER2")
 _ROLES = ("user", "assistant")
 
 
-def chat_turns(tokenizer: Any, field: str) -> tuple[tuple[int, ...], ...]:
+def chat_turns(tokenizer: Any, field: str, vocab_size: int) -> tuple[tuple[int, ...], ...]:
     """Return the tokens of a template before a question, after it, and after its answer.
 
     Args:
         tokenizer: a tokenizer with a chat template.
         field: the field of the specification that asks for generated text, for errors.
+        vocab_size: the size of the model's vocabulary.
 
     Raises:
-        SpecRefusedError: the template fails, or does not write what it is given.
+        SpecRefusedError: the template fails, does not write what it is given, or has a token that
+            the model does not have.
     """
-    encoder = Encoder(tokenizer, None, field, GENERATED)
+    encoder = Encoder(tokenizer, vocab_size, field, GENERATED)
     roles = _ROLES * 2
     messages = [{"role": role, "content": text} for role, text in zip(roles, _TEXTS, strict=True)]
     with encoder.chats() as render:

@@ -20,6 +20,7 @@ from worker.evaluation.perplexity import token_loss
 from worker.evaluation.self_written import WritingStyle, rows_of_chunk, write_chunk
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
+from worker.jobs.target.cache_size import numbers_of_token
 from worker.jobs.writing.chat_style import REMEDY, chat_turns
 from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import SCORES_FOLDER
@@ -99,11 +100,10 @@ def writing_bytes(meta_model: MetaModel, length: int) -> int:
     """Return the memory of a model that writes windows of this length: weights, cache, logits."""
     config = meta_model.model.config.get_text_config(decoder=True)
     weights = sum(int(parameter.numel()) for parameter in meta_model.model.parameters())
-    heads = getattr(config, "num_attention_heads", None) or 1
-    groups = getattr(config, "num_key_value_heads", None) or heads
-    states = 2 * config.num_hidden_layers * config.hidden_size * groups // heads
+    has_heads = getattr(config, "num_attention_heads", None) is not None
+    states = numbers_of_token(config) if has_heads else 2 * config.hidden_size
     rows = rows_of_chunk(length)
-    cached = rows * (length + CACHE_ROOM) * states
+    cached = rows * (length + CACHE_ROOM) * config.num_hidden_layers * states
     logits = _LOGITS * rows * config.vocab_size * torch.float32.itemsize
     needed: int = (weights + cached) * meta_model.dtype.itemsize + logits
     return needed
@@ -112,10 +112,11 @@ def writing_bytes(meta_model: MetaModel, length: int) -> int:
 def _style(job: OpenedJob, meta_model: MetaModel) -> WritingStyle:
     """Return how a model writes: conversations, if its tokenizer has a chat template."""
     tokenizer = load_tokenizer(job.model.path, job.model.name)
-    ends = frozenset(end_tokens(meta_model.model))
+    known = range(meta_model.config.vocab_size)
+    ends = frozenset(token for token in end_tokens(meta_model.model) if token in known)
     length = job.windows.calibration.ids.shape[1]
     if getattr(tokenizer, "chat_template", None):
-        before, *turns = chat_turns(tokenizer, _field(job))
+        before, *turns = chat_turns(tokenizer, _field(job), len(known))
         if len(before) + _SHORTEST_TURN > length:
             raise _refused(
                 job,
@@ -124,11 +125,10 @@ def _style(job: OpenedJob, meta_model: MetaModel) -> WritingStyle:
             )
         return WritingStyle(before, ends, tuple(turns), torch.empty(0, length))
     config = meta_model.model.config.get_text_config(decoder=True)
-    first = next(
-        (token for token in (config.bos_token_id, *sorted(ends)) if token is not None), None
-    )
+    first = next((token for token in (config.bos_token_id, *sorted(ends)) if token in known), None)
     if first is None:
-        raise _refused(job, "the model's config names no token that begins or ends a text")
+        reason = "the model's config names no token of its vocabulary that begins or ends a text"
+        raise _refused(job, reason)
     return WritingStyle((first,), ends, (), _pieces(job))
 
 

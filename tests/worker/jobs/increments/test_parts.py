@@ -1,6 +1,7 @@
 """What one step of a gradual job takes of the whole job's recovery, and what its gate looks at."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,20 @@ def test_the_windows_of_all_steps_are_those_of_the_whole_recovery(
         assert not [row for row in held_out if row in own]
     assert sorted({tuple(row) for row in trained}) == sorted(map(tuple, whole))
     assert sum(part.recovery.tokens for part in parts if part.recovery) == tokens
+
+
+@pytest.mark.parametrize(("devices", "kept"), [(1, 3), (2, 4)])
+def test_each_step_measures_on_every_text_of_a_mix(tmp_path: Path, devices: int, kept: int) -> None:
+    job = opened(tmp_path, 32 * 16, steps=10)
+    whole = job.windows.recovery
+    assert whole is not None
+    texts = replace(whole, sources=(0, 0, 1, 2))
+    job = replace(job, devices=job.devices * devices, windows=replace(job.windows, recovery=texts))
+    for number in range(1, 11):
+        part = job_of(job, Increment(number, 10)).windows.recovery
+        assert part is not None
+        assert {*part.sources} == {0, 1, 2}
+        assert len(part.held_out.ids) == len(part.sources) == kept
 
 
 def test_a_recovery_that_is_not_divided_is_unchanged() -> None:

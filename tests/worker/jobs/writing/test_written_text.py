@@ -8,23 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
 from db.spec.prune_spec import PruneSpec
-from tests.models import MIXTURES, write_model
+from tests.models import FAMILIES, MIXTURES, write_model
 from tests.worker.evaluation.models import CONFIG, POSITIONS, write_model_and_tokenizer
 from tests.worker.sources.builders import TEMPLATE, byte_tokenizer
-from worker.evaluation import self_written
+from worker.evaluation import generation, self_written
+from worker.evaluation.generation import whole_model
 from worker.evaluation.generation_metrics import GeneratedText
 from worker.evaluation.self_written import WritingStyle, write_chunk
 from worker.jobs.progress import JobProgress
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.jobs.writing import written_text
-from worker.jobs.writing.written_text import WRITTEN
+from worker.jobs.writing.written_text import _LOGITS, WRITTEN, writing_bytes
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.generators import run_to_end
+from worker.pruning.model.meta_model import MetaModel
 from worker.sources.tokenizer import load_tokenizer
 
 ROWS, LENGTH = 8, 32
@@ -221,7 +224,9 @@ def test_a_model_with_a_chat_template_writes_conversations(
     ("change", "reason"),
     [
         ({"model": "chat", "seq_len": 12}, "the chat template begins with 6"),
-        ({"model": "mute"}, "no token that begins or ends a text"),
+        ({"model": "mute"}, "no token of its vocabulary that begins or ends a text"),
+        ({"model": "beyond"}, "no token of its vocabulary that begins or ends a text"),
+        ({"model": "foreign"}, "the tokenizer returns id 2.*, the model has 260 ids"),
         ({"model": "silent"}, "does not mark where each turn begins"),
     ],
 )
@@ -234,9 +239,16 @@ def test_a_model_that_cannot_write_is_refused(
     if name == "silent":
         template = "{% for one in messages %}{{ one.content[:3] }}{% endfor %}"
         (folder / name / "chat_template.jinja").write_text(template)
-    if name == "mute":
+    if name == "foreign":
+        tokenizer: Any = byte_tokenizer()
+        tokenizer.add_tokens([f"[new {number}]" for number in range(9)])
+        tokenizer.add_tokens("[user]")
+        tokenizer.save_pretrained(folder / name)
+        (folder / name / "chat_template.jinja").write_text(TEMPLATE)
+    if name in ("mute", "beyond"):
         config = json.loads((folder / name / "config.json").read_text())
-        ends = {"bos_token_id": None, "eos_token_id": None}
+        token = None if name == "mute" else config["vocab_size"]
+        ends = {"bos_token_id": token, "eos_token_id": token}
         (folder / name / "config.json").write_text(json.dumps(config | ends))
     with pytest.raises(SpecRefusedError, match=reason) as refused:
         run(folder, tmp_path / "out", **change | {"model": f"local:{folder / name}"})
@@ -259,6 +271,30 @@ def test_a_model_that_does_not_fit_writes_nothing(folder: Path, tmp_path: Path) 
         run(folder, tmp_path / "out", shown.append, small)
     assert "set a dataset in place of the generated text of mix" in str(error.value)
     assert all(step.phase is not Phase.writing for step in shown)
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "deepseek-v3-latent"])
+def test_the_planned_memory_holds_the_keys_and_values_of_all_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    config = deepcopy((FAMILIES | MIXTURES)[family])
+    if family == "qwen3":
+        config.head_dim = 48  # six times the hidden size by the number of heads
+    meta_model = MetaModel.open(write_model(tmp_path, config), torch.float32, torch.device("cpu"))
+    options: dict[str, Any] = {}
+    cached = generation._cache_options
+    monkeypatch.setattr(
+        generation, "_cache_options", lambda model: options.update(cached(model)) or options
+    )
+    with whole_model(meta_model) as model:
+        prompt = torch.ones(ROWS, 1, dtype=torch.int64)
+        for _ in generation.generated(model, prompt, LENGTH, generation.most_likely):
+            pass
+        weights = sum(parameter.nbytes for parameter in model.parameters())
+    (cache,) = (value for value in options.values() if hasattr(value, "layers"))
+    held = sum(room.nbytes for layer in cache.layers for room in layer._rooms)
+    logits = _LOGITS * ROWS * config.vocab_size * 4
+    assert 0 < held <= writing_bytes(meta_model, LENGTH) - weights - logits
 
 
 def test_a_job_that_uses_no_windows_writes_none(folder: Path, tmp_path: Path) -> None:
