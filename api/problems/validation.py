@@ -140,6 +140,8 @@ def _likely(error: Mapping[str, Any], path: list[str]) -> str:
         return f"Write {json.dumps([value[:MAX_SHOWN]])}. "
     if kind == "less_than" and path[-1] in SHARES and isinstance(value, int | float):
         return f"Write {value / 100:g} for {value:g} %. " if 1 < value < 100 else ""
+    if kind == "less_than_equal" and path[-1] == "min_memory_gb" and isinstance(value, int | float):
+        return f"Write {value / 1e9:g} for {value:,.0f} bytes. " if value < 1e15 else ""
     return ""
 
 
