@@ -36,6 +36,9 @@ REMEDIES = {
     "datetime_object_invalid": "Write it as 2026-01-05T09:30:00Z.",
     "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
     "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
+    "ids_or_filter": 'Name the jobs, as in {{"ids": ["job_…"]}}, or what they have in common, as '
+    'in {{"filter": {{"status": ["queued"]}}}}.',
+    "empty_filter": 'Name a condition, as in {{"status": ["queued"]}}.',
     "one_period": "Leave after and before out, or month.",
     "too_many_points": "Leave values out, or make several sweeps.",
     "label_twice": "Name one value of each label.",
@@ -75,6 +78,8 @@ REASONS = {
     "bool_type": "Input should be true or false",
     "bool_parsing": "Input should be true or false",
     "none_required": "Input should be null",
+    "too_short": "has too few entries",
+    "too_long": "has too many entries",
 }
 """What is wrong, where pydantic says it in words of Python."""
 SHARES = {"sparsity", "ratio"}
@@ -125,6 +130,8 @@ def _remedy(error: Mapping[str, Any], place: str, path: list[str], route: APIRou
         return _suggestion(path[-1], _names(route, place, path[:-1]))
     if error["type"] == "missing" and path[-1] == "sparsity":
         return "Add it, or a pattern such as 2:4, which implies it."
+    if error["type"] == "model_attributes_type" and len(error["loc"]) > 1:
+        return "Use a JSON object."
     remedy = REMEDIES.get(error["type"], "/docs shows what is expected.")
     return _likely(error, path) + remedy.format_map(error.get("ctx", {}))
 

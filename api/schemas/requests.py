@@ -182,5 +182,5 @@ class CancelRequest(RequestModel):
     @model_validator(mode="after")
     def _require_one(self) -> Self:
         if (self.ids is None) == (self.filter is None):
-            raise PydanticCustomError("one_of_both", "Input should have either ids or filter")
+            raise PydanticCustomError("ids_or_filter", "Input should have either ids or filter")
         return self
