@@ -41,6 +41,8 @@ REMEDIES = {
     "empty_filter": 'Name a condition, as in {{"status": ["queued"]}}.',
     "one_period": "Leave after and before out, or month.",
     "too_many_points": "Leave values out, or make several sweeps.",
+    "label_name": "Begin the name with a letter or a digit; use up to 63 of these and of ._/-.",
+    "too_many_labels": "Leave {surplus} of them out; a job may have {most}.",
     "label_twice": "Name one value of each label.",
     "filter_value": "Use a text, a number, true, false or null, or a list of these.",
     "job_field": "Use a field of a job such as model, or labels.NAME.",
