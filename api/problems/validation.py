@@ -1,7 +1,5 @@
 """Texts of validation errors: the field, its value and the remedy."""
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,21 +11,13 @@ from pydantic import BaseModel, RootModel, Secret
 from api.core.json_pointers import escaped
 from api.problems.query_parameters import query_names
 from api.schemas.requests import JobRequest
-from db.core.escaping import MAX_SHOWN, escape_surrogates, quoted
+from db.core.escaping import MAX_SHOWN, escape_surrogates
 from db.core.problem import FieldProblem
-from db.spec.prune_spec import OPTIONS
+from db.spec import field_errors
 
 REMEDIES = {
-    "missing": "Add it.",
-    "less_than": "Use a value below {lt}.",
-    "less_than_equal": "Use a value of at most {le}.",
-    "greater_than": "Use a value above {gt}.",
-    "greater_than_equal": "Use a value of at least {ge}.",
-    "finite_number": "Use a finite number.",
-    "enum": "Use {expected}.",
-    "literal_error": "Use {expected}.",
+    **field_errors.REMEDIES,
     "past": "Use a time in the future.",
-    "too_short": "Use at least {min_length} entries.",
     "cursor": "Take it from next_cursor or the Link header of an earlier response.",
     "timezone_aware": "Add the time zone, as in 2026-01-05T09:30:00Z.",
     "datetime_from_date_parsing": "Write it as 2026-01-05T09:30:00Z.",
@@ -36,49 +26,21 @@ REMEDIES = {
     "datetime_object_invalid": "Write it as 2026-01-05T09:30:00Z.",
     "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
     "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
+    "ids_or_filter": 'Name the jobs, as in {{"ids": ["job_…"]}}, or what they have in common, as '
+    'in {{"filter": {{"status": ["queued"]}}}}.',
+    "empty_filter": 'Name a condition, as in {{"status": ["queued"]}}.',
     "one_period": "Leave after and before out, or month.",
     "too_many_points": "Leave values out, or make several sweeps.",
+    "label_name": "Begin the name with a letter or a digit; use up to 63 of these and of ._/-.",
+    "too_many_labels": "Leave {surplus} of them out; a job may have {most}.",
     "label_twice": "Name one value of each label.",
     "filter_value": "Use a text, a number, true, false or null, or a list of these.",
     "job_field": "Use a field of a job such as model, or labels.NAME.",
     "job_ids": "Write them as in ids=job_…,job_…; GET /v1/jobs lists them.",
-    "string_too_long": "Use at most {max_length} characters.",
-    "string_too_short": "Use at least {min_length} characters.",
-    "string_pattern_mismatch": "Use something that matches {pattern}.",
-    "string_type": "Use a string.",
-    "string_unicode": "Use text that is valid Unicode.",
-    "float_type": "Use a number.",
-    "float_parsing": "Use a number.",
-    "int_type": "Use a whole number.",
-    "int_parsing": "Use a whole number.",
-    "int_parsing_size": "Use a smaller whole number.",
-    "int_from_float": "Use a whole number.",
-    "too_long": "Use at most {max_length} entries.",
-    "dict_type": "Use a JSON object.",
-    "model_type": "Use a JSON object.",
-    "tuple_type": "Use a list.",
-    "list_type": "Use a list.",
-    "bool_type": "Use true or false.",
-    "bool_parsing": "Use true or false.",
-    "multiple_of": "Use a multiple of {multiple_of}.",
     "moment": "Use a time from 1970-01-01T00:00:00Z on and before 3000-01-01T00:00:00Z.",
     "model_attributes_type": "Send one JSON object, and Content-Type: application/json.",
-    **{error: remedy for option in OPTIONS for error, remedy in option.remedies.items()},
 }
 """The remedy for each type of validation error: pydantic's types and this service's own."""
-REASONS = {
-    "tuple_type": "Input should be a list",
-    "list_type": "Input should be a list",
-    "dict_type": "Input should be an object",
-    "model_type": "Input should be an object",
-    "model_attributes_type": "Input should be an object",
-    "bool_type": "Input should be true or false",
-    "bool_parsing": "Input should be true or false",
-    "none_required": "Input should be null",
-}
-"""What is wrong, where pydantic says it in words of Python."""
-SHARES = {"sparsity", "ratio"}
-_CHOICE = re.compile(r"'([^']*)'")
 _PLACE_MARKS = {"[key]"}
 """Parts of pydantic's paths that are no names or numbers of a request."""
 
@@ -103,7 +65,8 @@ def describe(error: Mapping[str, Any], route: APIRoute) -> DescribedError:
     name = ".".join(path) or place
     reason, remedy = _reason(error, place), _remedy(error, place, path or [place], route)
     pointer = "/".join(["" if place == "body" else place, *map(escaped, path)])
-    value = "" if place == "body" and _may_be_secret(route, path) else _value(error)
+    is_secret = place == "body" and _may_be_secret(route, path)
+    value = "" if is_secret else field_errors.shown_value(error)
     detail = f"{name}{value}: {reason}. {remedy}"
     return DescribedError(FieldProblem(pointer=pointer, code=error["type"], detail=detail), remedy)
 
@@ -115,32 +78,15 @@ def _reason(error: Mapping[str, Any], place: str) -> str:
             if place == "query"
             else "is not a field of this request"
         )
-    if error["type"] == "missing":
-        return "is required"
-    return REASONS.get(error["type"], str(error["msg"])).rstrip(".")
+    return field_errors.reason_of(error)
 
 
 def _remedy(error: Mapping[str, Any], place: str, path: list[str], route: APIRoute) -> str:
     if error["type"] == "extra_forbidden":
         return _suggestion(path[-1], _names(route, place, path[:-1]))
-    if error["type"] == "missing" and path[-1] == "sparsity":
-        return "Add it, or a pattern such as 2:4, which implies it."
-    remedy = REMEDIES.get(error["type"], "/docs shows what is expected.")
-    return _likely(error, path) + remedy.format_map(error.get("ctx", {}))
-
-
-def _likely(error: Mapping[str, Any], path: list[str]) -> str:
-    """Return what the caller has probably meant, as a sentence; empty if that is unknown."""
-    value, kind = error.get("input"), error["type"]
-    if kind in {"enum", "literal_error"} and isinstance(value, str):
-        choices = _CHOICE.findall(str(error["ctx"]["expected"]))
-        close = get_close_matches(value.lower(), choices, n=1)
-        return f"Did you mean {close[0]}? " if close else ""
-    if kind == "tuple_type" and isinstance(value, str):
-        return f"Write {json.dumps([value[:MAX_SHOWN]])}. "
-    if kind == "less_than" and path[-1] in SHARES and isinstance(value, int | float):
-        return f"Write {value / 100:g} for {value:g} %. " if 1 < value < 100 else ""
-    return ""
+    if error["type"] == "model_attributes_type" and len(error["loc"]) > 1:
+        return "Use a JSON object."
+    return field_errors.remedy_of(error, path, REMEDIES) or "/docs shows what is expected."
 
 
 def _suggestion(name: str, names: list[str]) -> str:
@@ -181,10 +127,3 @@ def _model(annotation: object) -> type[BaseModel] | None:
             # A rerun accepts any part of a job.
             return JobRequest if issubclass(kind, RootModel) else kind
     return None
-
-
-def _value(error: Mapping[str, Any]) -> str:
-    """Return the short value after a space; ``''`` if it is missing, a dict or bytes."""
-    if error["type"] == "missing" or isinstance(error.get("input"), dict | bytes):
-        return ""
-    return f" {quoted(error.get('input'))}"

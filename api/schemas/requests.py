@@ -23,6 +23,8 @@ from db.tables.jobs import Job
 
 MOST_CANCELLED = 200
 """How many jobs one request cancels at most."""
+MOST_MEMORY_GB = 1e6
+"""No device comes near; a number of bytes would not fit into the database."""
 Id = Annotated[str, StringConstraints(pattern=f"^{id_pattern('job')}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
 _UNFINISHED = tuple(state for state in JobState if state not in FINAL)
@@ -69,7 +71,7 @@ class JobRequest(PruneSpec):
         "likely cost more, and stops after the block with which it has.",
     )
 
-    min_memory_gb: Amount | None = Field(
+    min_memory_gb: Annotated[Amount, Field(le=MOST_MEMORY_GB)] | None = Field(
         default=None,
         description="The memory that the device of the job's worker must have, in units of 10⁹ "
         "bytes; the job waits for one that has it.",
@@ -180,5 +182,5 @@ class CancelRequest(RequestModel):
     @model_validator(mode="after")
     def _require_one(self) -> Self:
         if (self.ids is None) == (self.filter is None):
-            raise PydanticCustomError("one_of_both", "Input should have either ids or filter")
+            raise PydanticCustomError("ids_or_filter", "Input should have either ids or filter")
         return self

@@ -1,5 +1,6 @@
 """Schemas of triggers and their deliveries."""
 
+import re
 from datetime import datetime
 from math import isfinite
 from typing import Annotated, Any, Self
@@ -19,6 +20,7 @@ from api.schemas.fields import RequestModel, RowModel
 from api.schemas.jobs import JobPreview
 from api.schemas.keys import Name
 from api.schemas.requests import JobRequest
+from db.core.label_types import LABEL_NAME
 from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
 
 MAX_POINTERS = 32
@@ -49,6 +51,10 @@ def _check_field(name: str) -> str:
         raise PydanticCustomError(
             "job_field",
             "Input should be a field of a job except model_secret and output, or labels.NAME",
+        )
+    if label and re.fullmatch(LABEL_NAME, label) is None:
+        raise PydanticCustomError(
+            "label_name", "Input should have the name of a label after labels."
         )
     return name
 

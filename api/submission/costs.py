@@ -38,10 +38,7 @@ class CostCheck:
             SpecRefusedError: the request bounds the cost, and its queue has no price.
         """
         price = service.prices.of(body.queue)
-        if price is None and body.max_cost is not None:
-            reason = f"queue {body.queue} has no price, so its jobs have no cost"
-            remedy = "Leave max_cost out, or use a queue with a price; GET /v1/queues has them."
-            raise SpecRefusedError("max_cost", body.max_cost, UNFIT, reason, remedy)
+        require_price(price, body.max_cost, body.queue)
         if price is None:
             return cls(None, None, is_needed=False)
         with service.sessions() as session:
@@ -61,6 +58,18 @@ class CostCheck:
         if self.max_cost is not None and likely > self.max_cost:
             raise cost_refusal(self.price, seconds["p90"], self.max_cost)
         return likely
+
+
+def require_price(price: Price | None, max_cost: float | None, queue: str) -> None:
+    """Refuse a bound of the cost of a job that has none.
+
+    Raises:
+        SpecRefusedError: there is a bound, and no price.
+    """
+    if price is None and max_cost is not None:
+        reason = f"queue {queue} has no price, so its jobs have no cost"
+        remedy = "Leave max_cost out, or use a queue with a price; GET /v1/queues has them."
+        raise SpecRefusedError("max_cost", max_cost, UNFIT, reason, remedy)
 
 
 @dataclass(frozen=True)

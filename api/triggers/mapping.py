@@ -1,6 +1,6 @@
 """Filtering the payloads that a trigger receives, and mapping them to jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -9,6 +9,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from api.core.json_pointers import PointerNotFoundError, resolve
 from api.schemas.requests import JobRequest
 from db.core.errors import SpecRefusedError
+from db.core.label_types import MAX_LABELS
 from db.spec.combination import check_combination
 from db.spec.metrics import check_gate
 from db.spec.outputs.targets import Outputs, Target
@@ -29,7 +30,8 @@ def check_template(job: Mapping[str, JsonValue], mapped: Mapping[str, str]) -> N
     checked as well.
 
     Raises:
-        RequestValidationError: a field is invalid, or is missing and not mapped.
+        RequestValidationError: a field is invalid, or is missing and not mapped, or there are too
+            many labels.
         SpecRefusedError: the options cannot be combined, or the gate names an unknown metric.
     """
     try:
@@ -43,8 +45,20 @@ def check_template(job: Mapping[str, JsonValue], mapped: Mapping[str, str]) -> N
         if errors:
             raise RequestValidationError(errors) from None
 
+    _check_labels(job, mapped)
     if not OPTIONS & mapped.keys():
         _check_options(JobRequest.model_validate(PLACEHOLDERS | {**job}))
+
+
+def _check_labels(job: Mapping[str, Any], mapped: Iterable[str]) -> None:
+    """Check that a job may have the labels of its template, those that are mapped, and `LABEL`."""
+    added = {field.removeprefix("labels.") for field in mapped if field.startswith("labels.")}
+    count = len({*(labels := job.get("labels", {})), *added, LABEL})
+    if count > MAX_LABELS:
+        error = {"type": "too_many_labels", "loc": ("body", "job", "labels"), "input": labels}
+        error["msg"] = f"with those in map and the label {LABEL}, a job would have {count}"
+        error["ctx"] = {"surplus": count - MAX_LABELS, "most": MAX_LABELS}
+        raise RequestValidationError([error])
 
 
 def template_outputs(job: Mapping[str, JsonValue]) -> tuple[Target, ...]:

@@ -79,7 +79,8 @@ def entering(wanted: JobState) -> dict[str, Any]:
     elif wanted not in HELD:
         fields |= FREE
     if wanted is JobState.queued:
-        fields |= {"pushed_at": None, "not_before": None, "finished_at": None, "error": None} | IDLE
+        queued = {"pushed_at": None, "not_before": START, "finished_at": None, "error": None}
+        fields |= queued | IDLE
     elif wanted in FINAL:
         fields["finished_at"] = now()
     return fields
@@ -112,6 +113,10 @@ def releasing() -> dict[str, Any]:
         | kept
     )
 
+
+START = case((Job.retries > 0, null()), else_=Job.not_before)
+"""SQL for the start time that a job keeps when it is queued again: the one of its request. The end
+of the wait after a transient failure is dropped; a claim has dropped the start time before."""
 
 FREE: dict[str, Any] = {"leased_at": None, "lease_until": None}
 """The values of the lease columns of a job that no worker holds."""

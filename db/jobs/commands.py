@@ -10,7 +10,7 @@ from db.core.clock import now
 from db.core.errors import IllegalTransitionError, ResultInUseError, StaleVersionError
 from db.core.states import FINAL, JobState
 from db.events.job_rows import change_job, get_job, record_event
-from db.events.transitions import CANCELLED, PAUSED, RESUMED, RETRIED, choose, entering
+from db.events.transitions import CANCELLED, PAUSED, RESUMED, RETRIED, START, choose, entering
 from db.jobs.held_time import keep_times
 from db.jobs.labels import sync_labels
 from db.jobs.result_models import ResultModelRepository
@@ -50,9 +50,9 @@ class JobCommands:
         """Queue a paused job again; its finished blocks are kept.
 
         If the pause was requested but the worker has not stopped yet, the job goes on running
-        instead.
+        instead. A wait after a transient failure is over; the start time of the request stays.
         """
-        done, values = {JobState.queued, JobState.running}, {"pushed_at": None, "not_before": None}
+        done, values = {JobState.queued, JobState.running}, {"pushed_at": None, "not_before": START}
         return self._steer(job_id, RESUMED, version, done, JobState.queued, values)
 
     def retry(self, job_id: str, *, version: int | None = None) -> Job:

@@ -18,6 +18,7 @@ from db.core import redaction
 from db.core.errors import JobError
 from db.core.states import Phase
 from db.files.sealed_folder import seal
+from db.spec.field_errors import reason_of, remedy_of, shown_value
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.patterns import implied_sparsity
 from db.startup import checks
@@ -89,8 +90,10 @@ def _own_errors_printed() -> Iterator[None]:
         yield
     except ValidationError as error:
         for detail in error.errors():
-            field = ".".join(str(part) for part in detail["loc"])
-            stderr.print(f"error: {field} {detail['input']!r}: {detail['msg']}", markup=False)
+            path = [str(part) for part in detail["loc"]]
+            field = f"{'.'.join(path)}{shown_value(detail)}"
+            told = f"{reason_of(detail)}. {remedy_of(detail, path)}".rstrip()
+            stderr.print(f"error: {field}: {told}", markup=False)
         stderr.print("zpruner prune --help describes all options", markup=False)
         raise typer.Exit(EXIT_USAGE) from None
     except RuntimeError as error:

@@ -15,6 +15,7 @@ from api.schemas.jobs import JobDetail
 from api.schemas.requests import JobPatch
 from api.services.job_details import job_detail
 from api.services.service import Service
+from api.submission.costs import require_price
 from api.submission.submit import enqueue
 from api.web.conditional import etag_of, wanted_version
 from db.buckets.errors import BucketError
@@ -103,6 +104,7 @@ def describe_job(
         job = JobRepository(session).get(job_id, locked=True)
         labels = patch.merged_labels(job)
         _check_label_count(labels)
+        require_price(job.price, patch.max_cost, job.queue)
         return JobCommands(session).describe(
             job_id,
             name=patch.merged_name(job),

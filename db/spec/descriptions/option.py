@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from db.core.errors import SpecRefusedError
 from db.spec.descriptions.result_part import ResultPart
+from db.spec.pruning.presets import PRESETS
 
 UNFIT = "unfit_combination"
 
@@ -156,11 +157,12 @@ def check_unused(
         unused = 0.0 if name == "sparsity" else type(spec).model_fields[name].default
         if getattr(spec, name) == unused:
             continue
-        remedy = f"Leave {name} out."
+        is_preset = name in PRESETS.get(str(getattr(spec, "preset", None)), ())
+        remedy = f"Leave preset out, which sets {name}" if is_preset else f"Leave {name} out"
         if alternative is not None:
-            remedy = f"Leave {name} out, or name a method that {alternative}, such as zpruner."
+            remedy += f", or name a method that {alternative}, such as zpruner"
         value = spec.model_dump(mode="json", include={name})[name]
-        raise SpecRefusedError(name, value, UNFIT, reason, remedy)
+        raise SpecRefusedError(name, value, UNFIT, reason, f"{remedy}.")
 
 
 def flag_or_object(field: str, kind: type[BaseModel]) -> BeforeValidator:

@@ -61,11 +61,14 @@ class BinarizeSpec(BaseModel):
         return low, high
 
 
-def _implied_method(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a request's fields, with the method ``none`` if it binarises and names no method."""
-    if fields.get("binarize") in (None, False) or fields.get("method") is not None:
+_IMPLIED = {"method": MethodName.none, "sparsity": 0.0}
+
+
+def _with_implied(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a request's fields; if it binarises, with those of `_IMPLIED` that it does not set."""
+    if fields.get("binarize") in (None, False):
         return fields
-    return {**fields, "method": MethodName.none}
+    return {**fields, **{name: of for name, of in _IMPLIED.items() if fields.get(name) is None}}
 
 
 Binarize = Annotated[BinarizeSpec | None, flag_or_object("binarize", BinarizeSpec)]
@@ -96,7 +99,7 @@ class BinarizeFields(Basics):
     OPTION: ClassVar = Option(
         check=_check,
         order=-1,  # it sets the method none, whose own check would name another reason
-        complete=_implied_method,
+        complete=_with_implied,
         varied=("binarize",),
         metrics={
             "binarize": (

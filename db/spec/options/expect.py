@@ -94,6 +94,7 @@ def _check(spec: "ExpectFields") -> None:
 class ExpectFields(Basics):
     OPTION: ClassVar = Option(
         check=_check,
+        remedies={"input_name": "Use the names that a job's provenance.json has."},
         docs={"expect": "[Expected inputs](provenance.md#expected-inputs)."},
     )
 

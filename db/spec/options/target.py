@@ -3,7 +3,7 @@
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, check_fits
@@ -19,6 +19,8 @@ AIMED = (MethodName.neurons, MethodName.heads, MethodName.depth, MethodName.expe
 
 _FIGURES = {"size": "size", "perplexity": "figure", "seconds": "seconds", "kept": "yes"}
 """What is measured of each candidate, and the unit of each figure."""
+MOST_DIGITS = 20
+"""No number of a target has more."""
 
 
 def _listed(value: object) -> object:
@@ -97,7 +99,15 @@ def _read(value: object) -> object:
     if not isinstance(value, str) or not all(equals for _, equals, _ in pairs):
         raise PydanticCustomError("target", "Input should be a size, or an object with one")
     sizes = {name.strip(): text.strip() for name, _, text in pairs}
-    return {name: int(text) if text.isdecimal() else text for name, text in sizes.items()}
+    return {name: _number_or_text(text) for name, text in sizes.items()}
+
+
+def _number_or_text(text: str) -> int | str:
+    if not text.isdecimal():
+        return text
+    if len(text) > MOST_DIGITS:
+        raise PydanticKnownError("int_parsing_size")
+    return int(text)
 
 
 def candidates_of(spec: "TargetFields") -> list[Any]:

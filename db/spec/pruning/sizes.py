@@ -4,7 +4,7 @@ import re
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StrictInt, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 _TEXT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
 _COUNTS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
@@ -30,7 +30,9 @@ def _reader(units: dict[str, int], examples: str) -> BeforeValidator:
                 "Input should be a number with a unit, such as {examples}",
                 {"examples": examples},
             )
-        return round(float(match[1]) * factor)
+        if (number := float(match[1]) * factor) > MOST:  # infinite, if it has hundreds of digits
+            raise PydanticKnownError("less_than_equal", {"le": MOST})
+        return round(number)
 
     return BeforeValidator(read)
 

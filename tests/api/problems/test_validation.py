@@ -14,10 +14,13 @@ from api.routes.jobs import jobs
 from api.schemas.requests import JobRequest
 
 SMALLEST = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
-OF_PYTHON = re.compile(r"\b(tuple|dict|dictionary|None|True|False|datetime\.|function)\b|\[key\]")
+OF_PYTHON = re.compile(
+    r"\b(tuple|dict|dictionary|None|True|False|datetime\.|function|validation)\b|\[key\]"
+)
 WRONG: tuple[Any, ...] = (
     *(None, True, 1.5, 7, -3, "x", "", [], {}, [None], {"a": True}, [[1]], ["x", 3], {"": {}}),
-    *("9999-01-01T00:00:00Z", "2026-01-05", 10**30),
+    *("9999-01-01T00:00:00Z", "2026-01-05", 10**30, ["c4"] * 2000, [0.5] * 2000, ["x"], [1]),
+    {f"a{number}": "x" for number in range(100)},
 )
 
 
@@ -65,6 +68,10 @@ def test_a_value_that_was_nearly_right_is_recognised(fields: dict[str, Any], mea
         ({"sparsity": 50}, "Write 0.5 for 50 %. Use a value below 1"),
         ({"method": "heads", "ratio": 12.5}, "Write 0.125 for 12.5 %. Use a value below 1"),
         ({"sparsity": 1}, "Use a value below 1"),
+        ({"min_memory_gb": 8 * 10**10}, "Write 80 for 80,000,000,000 bytes. Use a value of at"),
+        ({"min_memory_gb": 10**400}, "Use a"),
+        ({"target": {"parameters": "9" * 400}}, "Use a value of at most 4611686018427387904"),
+        ({"target": f"context={'9' * 5000}, memory=5GB"}, "Use a smaller whole number"),
         ({"skip": "*.o_proj"}, 'Write ["*.o_proj"]. Use a list.'),
         ({"tasks": "arc_easy"}, 'Write ["arc_easy"]. Use a list.'),
         ({"deadline": "3000-01-01T00:00:00Z"}, "Use a time from 1970-01-01T00:00:00Z on and"),
@@ -73,6 +80,15 @@ def test_a_value_that_was_nearly_right_is_recognised(fields: dict[str, Any], mea
 def test_a_remedy_repeats_the_value_as_it_should_be(fields: dict[str, Any], remedy: str) -> None:
     (error,) = errors(**fields)
     assert error.remedy.startswith(remedy)
+
+
+def test_only_a_body_that_is_no_object_is_answered_with_its_content_type(
+    client: TestClient,
+) -> None:
+    whole = client.post("/v1/jobs", json=[])
+    assert whole.json()["hint"] == "Send one JSON object, and Content-Type: application/json."
+    for part in ({"gate": "x"}, {"mix": [1]}):
+        assert client.post("/v1/jobs", json=SMALLEST | part).json()["hint"] == "Use a JSON object."
 
 
 def test_values_are_quoted_as_json_has_them(client: TestClient) -> None:

@@ -89,6 +89,10 @@ def test_a_bound_in_a_queue_without_a_price_is_refused(client: TestClient) -> No
     refused = client.post("/v1/jobs", json=BODY | {"max_cost": 5})
     assert refused.status_code == 422
     assert "max_cost 5.0: queue gpu has no price" in refused.json()["detail"]
+    path = f"/v1/jobs/{client.post('/v1/jobs', json=BODY).json()['id']}"
+    patched = client.patch(path, json={"max_cost": 5, "name": "one"})
+    assert (patched.status_code, patched.json()["detail"]) == (422, refused.json()["detail"])
+    assert client.patch(path, json={"max_cost": None, "name": "one"}).json()["name"] == "one"
 
 
 def test_a_job_that_waits_for_its_estimate_is_refused_by_it_before_it_starts(

@@ -119,6 +119,23 @@ def test_a_job_waits_as_long_as_its_request_asks(sessions: Sessions) -> None:
         assert is_free(sessions, job_id) is free
 
 
+@pytest.mark.parametrize("has_failed", [False, True])
+@pytest.mark.parametrize("commands", [("pause", "resume"), ("cancel", "retry")])
+def test_a_job_that_is_queued_again_waits_for_its_start_time_but_not_after_a_failure(
+    commands: tuple[str, str], has_failed: bool, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    if has_failed:
+        fail(sessions, job_id)
+    else:
+        wait(sessions, job_id, 7200)
+    with sessions.begin() as session:
+        for command in commands:
+            job = getattr(JobCommands(session), command)(job_id)
+    assert (job.status, job.not_before is None) == (JobState.queued, has_failed)
+    assert is_free(sessions, job_id) is has_failed
+
+
 def test_each_delay_is_longer_and_the_last_failure_is_final(sessions: Sessions) -> None:
     job_id, waited = make_job(sessions).id, []
     for _ in RETRIES.delays:

@@ -16,6 +16,8 @@ from tests.api.calls import JOB, NO_SUCH, PUSH, TRIGGER, call, create
 from tests.factories import make_key
 from tests.fakes import ListQueue
 
+LABELS = {f"label{number}": "x" for number in range(32)}
+
 
 def test_a_new_trigger_shows_its_secret_once(client: TestClient) -> None:
     response = client.post("/v1/triggers", json=TRIGGER)
@@ -51,6 +53,18 @@ def test_the_list_is_newest_first(client: TestClient) -> None:
         ({"map": {"modell": "/a"}}, "/map/modell", "labels.NAME"),
         ({"map": {"labels": "/a"}}, "/map/labels", "labels.NAME"),
         ({"map": {"model.x": "/a"}}, "/map/model.x", "labels.NAME"),
+        ({"map": {"labels.a b": "/a"}}, "/map/labels.a b", "Begin the name with a letter or"),
+        ({"map": {"labels..a": "/a"}}, "/map/labels..a", "Begin the name with a letter or"),
+        (
+            {"job": JOB | {"labels": LABELS}, "map": {"model": "/a"}},
+            "/job/labels",
+            "Leave 1 of them out; a job may have 32",
+        ),
+        (
+            {"job": JOB | {"labels": LABELS}, "map": {"model": "/a", "labels.b": "/b"}},
+            "/job/labels",
+            "Leave 2 of them out",
+        ),
         ({"map": {"model": "a"}}, "/map/model", "matches"),
         ({"map": {"model": "/a~2"}}, "/map/model", "matches"),
         ({"filter": {"a": 1}}, "/filter/a", "matches"),

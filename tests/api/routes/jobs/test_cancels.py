@@ -54,23 +54,24 @@ def test_jobs_are_cancelled_by_a_filter_of_the_list(
 
 
 @pytest.mark.parametrize(
-    ("body", "pointer"),
+    ("body", "pointer", "remedy"),
     [
-        ({}, ""),
-        ({"ids": [UNKNOWN], "filter": {"q": "a"}}, ""),
-        ({"ids": []}, "/ids"),
-        ({"ids": ["job_1"]}, "/ids/0"),
-        ({"filter": {}}, "/filter"),
-        ({"filter": {"stauts": ["queued"]}}, "/filter/stauts"),
+        ({}, "", 'as in {"ids": ["job_…"]}'),
+        ({"ids": [UNKNOWN], "filter": {"q": "a"}}, "", 'as in {"filter": {"status": ["queued"]}}'),
+        ({"ids": []}, "/ids", "Use at least 1 entries."),
+        ({"ids": ["job_1"]}, "/ids/0", "Use something that matches"),
+        ({"filter": {}}, "/filter", 'as in {"status": ["queued"]}'),
+        ({"filter": {"stauts": ["queued"]}}, "/filter/stauts", "Did you mean status?"),
     ],
 )
 def test_a_request_that_names_no_jobs_is_refused(
-    client: TestClient, sessions: Sessions, body: dict[str, Any], pointer: str
+    client: TestClient, sessions: Sessions, body: dict[str, Any], pointer: str, remedy: str
 ) -> None:
     job_id = make_job(sessions).id
     response = client.post("/v1/cancel", json=body)
     assert response.status_code == 422
     assert [one["pointer"] for one in response.json()["errors"]] == [pointer]
+    assert remedy in response.json()["hint"]
     assert statuses(client, job_id) == ["queued"]
 
 

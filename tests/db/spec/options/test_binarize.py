@@ -99,11 +99,19 @@ def test_what_else_would_choose_or_change_weights_is_refused(field: str, value: 
     assert refused.value.remedy == f"Leave {field} out."
 
 
-@pytest.mark.parametrize("fields", [{"method": "wanda", "sparsity": 0.5}, {"preset": "fast"}])
-def test_a_method_or_preset_beside_it_is_refused(fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("fields", "method"),
+    [
+        ({"method": "wanda", "sparsity": 0.5}, "wanda"),
+        ({"method": "wanda"}, "wanda"),
+        ({"preset": "fast", "sparsity": 0.5}, "wanda"),
+        ({"preset": "best"}, "admm"),
+    ],
+)
+def test_a_method_or_preset_beside_it_is_refused(fields: dict[str, Any], method: str) -> None:
     with pytest.raises(SpecRefusedError, match="chooses the zeros") as refused:
-        check_combination(spec(**{"sparsity": 0.5} | fields, binarize=True))
-    assert (refused.value.field, refused.value.value) == ("method", "wanda")
+        check_combination(spec(**fields, binarize=True))
+    assert (refused.value.field, refused.value.value) == ("method", method)
     assert "method and preset" in refused.value.remedy
 
 

@@ -47,6 +47,8 @@ def test_a_size_is_a_number_with_or_without_a_unit(
         ({"bytes": "six"}, "such as '3.5 GB', '24 GiB' or 3500000000"),
         ({"bytes": "0 GB"}, "greater than 0"),
         ({"bytes": "99999999999 TB"}, "less than or equal"),
+        ({"bytes": "9" * 400}, "less than or equal"),
+        (f"memory=5GB, context={'9' * 5000}", "exceeded maximum size"),
         ({"parameters": 6e9}, "valid integer"),
         ({}, "exactly one of parameters, active_parameters, bytes and memory"),
         ({"parameters": 1, "bytes": 1}, "exactly one of"),

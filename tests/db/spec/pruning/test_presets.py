@@ -55,6 +55,16 @@ def test_what_is_refused_beside_a_ratio_is_what_the_request_sets() -> None:
     assert caught.value.field == "skip"
 
 
+@pytest.mark.parametrize(("preset", "field"), [("balanced", "refine"), ("best", "allocation")])
+def test_a_refused_field_that_the_preset_sets_is_left_out_with_the_preset(
+    preset: str, field: str
+) -> None:
+    with pytest.raises(SpecRefusedError) as caught:
+        check_combination(spec(preset=preset, method="none", sparsity=None))
+    assert caught.value.field == field
+    assert caught.value.remedy.startswith(f"Leave preset out, which sets {field}, or name a method")
+
+
 def test_fields_beside_a_preset_override_its_own() -> None:
     resolved = spec(preset="best", method="alps", recover=None)
     assert (resolved.method, resolved.recover) == ("alps", None)

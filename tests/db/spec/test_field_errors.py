@@ -1,0 +1,33 @@
+"""What is wrong with a job's fields, in words, and the remedies."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from db.spec.field_errors import reason_of, remedy_of, shown_value
+from db.spec.prune_spec import PruneSpec
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, "sparsity: is required. Add it, or a pattern such as 2:4, which implies it."),
+        ({"sparsity": 50}, " 50: Input should be less than 1. Write 0.5 for 50 %."),
+        ({"sparsity": 0.5, "method": "wandda"}, "Did you mean wanda?"),
+        ({"sparsity": 0.5, "skip": "*.o"}, "'*.o': Input should be a list. Write [\"*.o\"]."),
+        ({"sparsity": 0.5, "recover": {"tokens": 8}}, "recover.kind: is required. Add it."),
+        ({"sparsity": 0.5, "pattern": "2"}, "Write 2:4 to keep two of each four neighbours."),
+    ],
+)
+def test_an_error_has_the_field_its_value_and_the_remedy(fields: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        PruneSpec.model_validate({"model": "m", "dataset": "c4"} | fields)
+    [error] = refused.value.errors()
+    path = [str(part) for part in error["loc"]]
+    text = f"{'.'.join(path)}{shown_value(error)}: {reason_of(error)}. {remedy_of(error, path)}"
+    assert told in text
+
+
+def test_an_unknown_type_of_error_has_no_remedy() -> None:
+    assert remedy_of({"type": "new", "msg": "", "input": 1}, ["a"]) == ""
