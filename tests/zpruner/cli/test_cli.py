@@ -258,25 +258,6 @@ def test_a_job_that_is_delayed_shows_until_when(service: Service) -> None:
     assert "queued, not before 2999-01-05 09:30:00 UTC" in shown
 
 
-def test_cancel_takes_several_ids_or_a_filter(service: Service) -> None:
-    done = {"cancelled": ["job_1"], "ended": ["job_2"], "missing": [], "has_more": True}
-    service.prepare("/v1/cancel", Answer(200, done))
-    several = run(service, "cancel", "job_1", "job_2")
-    assert several.stdout.splitlines() == ["job_1 cancelled", "job_2 had ended"]
-    assert "run the command again" in several.stderr
-    run(service, "cancel", "--status", "queued", "--label", "team=nlp")
-    assert json.loads(service.bodies[-1]) == {
-        "filter": {"status": ["queued"], "labels": {"team": "nlp"}}
-    }
-    service.prepare("/v1/cancel", Answer(200, done | {"missing": ["job_3"]}))
-    assert run(service, "cancel", "job_1", "job_3").exit_code == 7
-    sent = len(service.bodies)
-    for wrong in ((), ("job_1", "--status", "queued")):
-        refused = run(service, "cancel", *wrong)
-        assert refused.exit_code == 2
-    assert len(service.bodies) == sent
-
-
 def test_ls_lists_all_pages(service: Service) -> None:
     following = {"Link": '</v1/jobs?after=c>; rel="next"'}
     first = {"data": [job()], "next_cursor": "c", "has_more": True}

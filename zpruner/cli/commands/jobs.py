@@ -6,20 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from zpruner.cli.display import (
-    cancelled_text,
-    event_line,
-    failure_text,
-    result_text,
-    summary,
-)
-from zpruner.cli.exit_codes import NOT_FOUND, OK, USAGE, job_exit_code
+from zpruner.cli.display import event_line, failure_text, result_text, summary
+from zpruner.cli.exit_codes import USAGE, job_exit_code
 from zpruner.cli.options import FollowOption, JobArgument, JsonOption, LimitOption, TimeoutOption
 from zpruner.cli.requests import pair_of
 from zpruner.cli.tables import jobs_table
 from zpruner.cli.terminal import connect, follow, print_json, print_response, stderr
 from zpruner.client.download import Format
-from zpruner.client.filters import CancelFilters, Filters
+from zpruner.client.filters import Filters
 from zpruner.client.job import PARALLEL
 from zpruner.client.models.job_options import Order
 from zpruner.client.models.jobs import Facets
@@ -97,38 +91,6 @@ def get(job_id: JobArgument, as_json: JsonOption = False) -> None:
     with connect() as client:
         job = client.jobs.get(job_id)
     print_response(job, as_json, summary)
-
-
-@app.command()
-def cancel(
-    job_ids: Annotated[list[str] | None, typer.Argument(help="The ids of jobs.")] = None,
-    status: Annotated[list[str] | None, typer.Option(help="A status; may be repeated.")] = None,
-    model: Annotated[str | None, typer.Option(help="A model, as in the request.")] = None,
-    sweep: Annotated[str | None, typer.Option(help="Points of this sweep.")] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option("--label", help="name=value; may be repeated, all must match."),
-    ] = None,
-    q: Annotated[
-        str | None, typer.Option("--search", "-q", help="Part of a name, a model or a label.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Cancel jobs: those with the ids, or all that match the options and have not ended."""
-    filters: CancelFilters = {"status": status, "model": model, "sweep": sweep, "q": q}
-    filters["labels"] = dict(pair_of(text, "--label") for text in label or ())
-    if bool(job_ids) == any(filters.values()):
-        problem = "name either ids of jobs, or a filter such as --status queued or --label team=nlp"
-        raise typer.BadParameter(problem, param_hint="JOB_IDS")
-    with connect() as client:
-        if job_ids and len(job_ids) == 1:
-            job = client.jobs.cancel(job_ids[0])
-            print_response(job, as_json, lambda job: job.status)
-            return
-        done = client.jobs.cancel_several(job_ids or None, **filters)
-    notes = ["more jobs match: run the command again"] if done.has_more else []
-    print_response(done, as_json, cancelled_text, notes)
-    raise typer.Exit(NOT_FOUND if done.missing else OK)
 
 
 @app.command()
