@@ -200,12 +200,26 @@ def _fields(given: Sequence[tuple[FieldOption, Any]]) -> dict[str, Any]:
     names = {option.name: option.part for option, _ in given}
     for option, value in given:
         if option.part_of:
-            whole = fields.get(option.part_of)
-            if not isinstance(whole, dict):
-                own = names.get(option.part_of)
-                whole = {own: whole} if own else {}
+            whole = _whole(option, fields.get(option.part_of, {}), names.get(option.part_of))
             fields[option.part_of] = whole | {option.part: value}
     return fields
+
+
+def _whole(part: FieldOption, value: Any, required: str | None) -> dict[str, Any]:
+    """Return the value of a field as the object to which an option adds a part.
+
+    Raises:
+        BadParameter: the value is a text that stands for another object, or for none.
+    """
+    if isinstance(value, dict):
+        return value
+    if value is True:
+        return {}
+    if required and value != NONE:
+        return {required: value}
+    field, name = part.part_of.replace("_", "-"), part.name.replace("_", "-")
+    problem = f"--{field} {value} cannot stand beside --{name}: give one of the two"
+    raise typer.BadParameter(problem, param_hint=f"--{field}")
 
 
 def value_of(text: str) -> Any:

@@ -153,6 +153,23 @@ def test_the_parts_of_an_object_are_options_of_their_own(
     assert (result.exit_code, given) == (0, [fields]), result.output
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "part", "number"),
+    [
+        ("--target", "parameters=6B", "--target-memory", "24GB"),
+        ("--vocabulary", "none", "--vocabulary-keep", "10"),
+        ("--recover", "none", "--recover-tokens", "1000"),
+    ],
+)
+def test_a_value_without_parts_beside_a_part_is_refused(
+    field: str, value: str, part: str, number: str
+) -> None:
+    words = ["submit", "m", "--dataset", "c4", field, value, part, number]
+    refused = CliRunner(env={"COLUMNS": "200"}).invoke(app, words)
+    assert refused.exit_code == 2
+    assert f"{field} {value} cannot stand beside {part}: give one of the two" in refused.stderr
+
+
 def test_a_part_that_the_option_of_the_field_sets_has_no_option_of_its_own() -> None:
     class Training(BaseModel):
         kind: Literal["masked", "spp"]
