@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import wraps
 from importlib.resources import files
@@ -15,6 +14,7 @@ import typer
 from zpruner.cli.job_command import HelpAllOption
 from zpruner.cli.option_groups import GROUP_OF
 from zpruner.cli.output_option import HELP, read_output
+from zpruner.cli.values import check_finite, value_of
 
 OUTPUT = "output"
 """The field whose values are objects of several kinds, which are written in a form of their own."""
@@ -138,6 +138,8 @@ def with_fields(
         def run(**values: Any) -> None:
             del values["help_all"]
             given = [(option, values.pop(option.name)) for option in options]
+            for option, value in given:
+                check_finite(value, option.flags)
             command(_fields([pair for pair in given if pair[0].is_given(pair[1])]), **values)
 
         keyword = Parameter.KEYWORD_ONLY
@@ -220,14 +222,6 @@ def _whole(part: FieldOption, value: Any, required: str | None) -> dict[str, Any
     field, name = part.part_of.replace("_", "-"), part.name.replace("_", "-")
     problem = f"--{field} {value} cannot stand beside --{name}: give one of the two"
     raise typer.BadParameter(problem, param_hint=f"--{field}")
-
-
-def value_of(text: str) -> Any:
-    """Read a number, ``null``, ``true`` or ``false``; anything else is text."""
-    for number in (int, float):
-        with suppress(ValueError):
-            return number(text)
-    return {"null": None, "true": True, "false": False}.get(text, text)
 
 
 def _is_pair(fields: tuple[str, ...]) -> bool:

@@ -264,3 +264,10 @@ def test_ls_lists_all_pages(service: Service) -> None:
     service.prepare("/v1/jobs?limit=100&sort=-created", Answer(200, first, headers=following))
     service.prepare("/v1/jobs?after=c", page(job("failed")))
     assert len(json.loads(run(service, "ls", "--all", "--json").stdout)) == 2
+
+
+def test_an_address_or_a_key_that_cannot_be_used_is_a_wrong_argument(service: Service) -> None:
+    for wrong in ({"ZPRUNER_URL": "http://127.0.0.1:abc"}, {"ZPRUNER_API_KEY": "zpr_ä"}):
+        refused = CliRunner(env={"ZPRUNER_URL": service.url} | wrong).invoke(app, ["ls"])
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+        assert next(iter(wrong)) in refused.stderr

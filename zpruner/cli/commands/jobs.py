@@ -1,6 +1,5 @@
 """Commands about submitted jobs."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from zpruner.cli.options import FollowOption, JobArgument, JsonOption, LimitOpti
 from zpruner.cli.requests import pair_of
 from zpruner.cli.tables import jobs_table
 from zpruner.cli.terminal import connect, follow, print_json, print_response, stderr
+from zpruner.cli.values import read_json
 from zpruner.client.download import Format
 from zpruner.client.filters import Filters
 from zpruner.client.job import PARALLEL
@@ -247,6 +247,6 @@ def _field(change: str) -> tuple[str, Any]:
     """Read ``name=value``, where the value is JSON or plain text."""
     name, text = pair_of(change, "--set")
     try:
-        return name, json.loads(text)
+        return name, read_json(text)
     except ValueError:
         return name, text
