@@ -271,3 +271,10 @@ def test_an_address_or_a_key_that_cannot_be_used_is_a_wrong_argument(service: Se
         refused = CliRunner(env={"ZPRUNER_URL": service.url} | wrong).invoke(app, ["ls"])
         assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
         assert next(iter(wrong)) in refused.stderr
+
+
+def test_edit_raises_the_bound_of_cost(service: Service) -> None:
+    service.prepare("/v1/jobs/job_1", Answer(200, job("failed")))
+    assert run(service, "edit", "job_1", "--max-cost", "20").exit_code == 0
+    assert json.loads(service.bodies[0]) == {"max_cost": 20}
+    assert run(service, "edit", "job_1", "--max-cost", "nan").exit_code == 2

@@ -11,7 +11,7 @@ from zpruner.cli.options import FollowOption, JobArgument, JsonOption, LimitOpti
 from zpruner.cli.requests import pair_of
 from zpruner.cli.tables import jobs_table
 from zpruner.cli.terminal import connect, follow, print_json, print_response, stderr
-from zpruner.cli.values import read_json
+from zpruner.cli.values import check_finite, read_json
 from zpruner.client.download import Format
 from zpruner.client.filters import Filters
 from zpruner.client.job import PARALLEL
@@ -169,15 +169,22 @@ def edit(
     priority: Annotated[
         int | None, typer.Option(help="-10 to 10; jobs of a higher priority run first.")
     ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(help="What the job may cost; after cost_exceeded, raise it, then retry."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a job's name, labels or priority."""
+    """Change a job's name, labels, priority or bound of cost."""
+    check_finite(max_cost, "--max-cost")
     labels: dict[str, str | None] = dict(pair_of(text, "--label") for text in label or ())
     labels |= dict.fromkeys(remove_label or ())
     given: dict[str, Any] = {"name": name, "labels": labels or None, "priority": priority}
+    given["max_cost"] = max_cost
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
-        raise typer.BadParameter("nothing to change: give --name, --label or --priority")
+        options = "--name, --label, --remove-label, --priority or --max-cost"
+        raise typer.BadParameter(f"nothing to change: give {options}")
     if name == "":
         changes["name"] = None
     with connect() as client:
