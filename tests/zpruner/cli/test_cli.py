@@ -278,3 +278,11 @@ def test_edit_raises_the_bound_of_cost(service: Service) -> None:
     assert run(service, "edit", "job_1", "--max-cost", "20").exit_code == 0
     assert json.loads(service.bodies[0]) == {"max_cost": 20}
     assert run(service, "edit", "job_1", "--max-cost", "nan").exit_code == 2
+
+
+def test_submit_and_rerun_print_the_warnings_of_the_new_job(service: Service) -> None:
+    for path in ("/v1/jobs", "/v1/jobs/job_0/rerun"):
+        service.prepare(path, Answer(201, job("queued", warnings=["few windows"])))
+    for words in (("submit", "m", "--dataset", "c4"), ("rerun", "job_0")):
+        made = run(service, *words)
+        assert (made.stdout, made.stderr) == ("job_1\n", "warning: few windows\n")
