@@ -24,6 +24,7 @@ class Filters(CancelFilters, total=False):
     """Filters for a list of jobs; a missing filter, or None, restricts nothing."""
 
     verdict: str | None
+    output: str | None
 
 
 class LogFilters(TypedDict, total=False):

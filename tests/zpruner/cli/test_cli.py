@@ -178,9 +178,10 @@ def test_ls_lists_jobs_as_a_table_and_as_json(service: Service) -> None:
 
 
 def test_ls_filters_the_list(service: Service) -> None:
-    query = "limit=5&sort=created&status=failed&status=expired&parent=job_0&q=org"
+    query = "limit=5&sort=created&status=failed&status=expired&parent=job_0&output=failed&q=org"
     service.prepare(f"/v1/jobs?{query}", Answer(200, {"data": [job()], "has_more": False}))
-    words = ["--status", "failed", "--status", "expired", "--parent", "job_0", "-q", "org"]
+    words = ["--status", "failed", "--status", "expired", "--parent", "job_0"]
+    words += ["--output", "failed", "-q", "org"]
 
     result = run(service, "ls", *words, "--oldest", "--limit", "5", "--json")
 

@@ -54,6 +54,9 @@ def list_jobs(
     parent: Annotated[str | None, typer.Option(help="Reruns of this job.")] = None,
     sweep: Annotated[str | None, typer.Option(help="Points of this sweep.")] = None,
     verdict: Annotated[str | None, typer.Option(help="pass, fail or none.")] = None,
+    output: Annotated[
+        str | None, typer.Option(help="The state of one of the outputs, such as failed.")
+    ] = None,
     label: Annotated[
         list[str] | None,
         typer.Option("--label", help="name=value; may be repeated, all must match."),
@@ -74,7 +77,7 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first by default."""
     filters: Filters = {"status": status, "model": model, "method": method, "parent": parent}
-    filters |= {"sweep": sweep, "verdict": verdict, "created_by": created_by}
+    filters |= {"sweep": sweep, "verdict": verdict, "created_by": created_by, "output": output}
     filters["labels"] = dict(pair_of(text, "--label") for text in label or ())
     filters |= {"created_after": created_after, "created_before": created_before, "q": q}
     with connect() as client:
