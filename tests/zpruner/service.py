@@ -133,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body if answer.cut is None else body[: answer.cut])
         answer.after()
 
-    do_POST = do_GET  # noqa: N815 - named by http.server
+    do_POST = do_PATCH = do_GET  # noqa: N815 - named by http.server
 
     @property
     def service(self) -> Service:

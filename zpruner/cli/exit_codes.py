@@ -12,12 +12,17 @@ PROBLEM_EXIT_CODES = {
     403: AUTH,
     404: NOT_FOUND,
     409: USAGE,
+    410: NOT_FOUND,
+    412: USAGE,
     413: USAGE,
     415: USAGE,
     422: USAGE,
     424: JOB_FAILED,
+    429: USAGE,
 }
 """Exit codes by the HTTP status of a problem."""
+CODE_EXIT_CODES = {"gate_failed": GATE_FAILED, "rate_limited": SERVICE}
+"""Exit codes by the code of a problem, which come before those by its status."""
 
 
 def job_exit_code(job: JobFields) -> int:
@@ -45,6 +50,5 @@ def sweep_exit_code(sweep: Sweep) -> int:
 
 def problem_exit_code(problem: Problem) -> int:
     """Return the exit code for a problem with which the service has responded."""
-    if problem.code == "gate_failed":
-        return GATE_FAILED
-    return PROBLEM_EXIT_CODES.get(problem.status, SERVICE)
+    by_status = PROBLEM_EXIT_CODES.get(problem.status, SERVICE)
+    return CODE_EXIT_CODES.get(problem.code, by_status)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import wraps
 from importlib.resources import files
@@ -15,6 +14,7 @@ import typer
 from zpruner.cli.job_command import HelpAllOption
 from zpruner.cli.option_groups import GROUP_OF
 from zpruner.cli.output_option import HELP, read_output
+from zpruner.cli.values import check_finite, read_object, value_of
 
 OUTPUT = "output"
 """The field whose values are objects of several kinds, which are written in a form of their own."""
@@ -34,7 +34,7 @@ class FieldOption:
     ``FIRST:SECOND``, and ``pair`` has the names of both. If an object has more properties, each is
     set by an option of its own, and ``part`` is the name of the property. The required property is
     set by the option that is named after the field. The options of the other properties have the
-    field's name in ``part_of``.
+    field's name in ``part_of``. An object that is one of several values is written as JSON.
     """
 
     name: str
@@ -46,6 +46,7 @@ class FieldOption:
     is_repeated: bool = False
     is_argument: bool = False
     may_be_list: bool = False
+    has_objects: bool = False
     pair: tuple[str, ...] = ()
     part_of: str = ""
     part: str = ""
@@ -60,9 +61,15 @@ class FieldOption:
             return []
         if self.name == OUTPUT:
             return [read_output(text) for text in value]
+        if self.has_objects:
+            return [self.read_item(text) for text in value]
         if self.may_be_list and "," in value:
             return [value_of(item) for item in value.split(",")]
         return self.read_one(value)
+
+    def read_item(self, text: str) -> Any:
+        """Return one value of a list whose values may be objects: one as JSON, or a text."""
+        return read_object(text, self.flags) if text.startswith("{") else text
 
     def read_one(self, value: Any) -> Any:
         """Return one value: ``owl:0.15`` becomes an object if the field accepts a pair."""
@@ -138,6 +145,8 @@ def with_fields(
         def run(**values: Any) -> None:
             del values["help_all"]
             given = [(option, values.pop(option.name)) for option in options]
+            for option, value in given:
+                check_finite(value, option.flags)
             command(_fields([pair for pair in given if pair[0].is_given(pair[1])]), **values)
 
         keyword = Parameter.KEYWORD_ONLY
@@ -185,6 +194,7 @@ def options_of(schema: Mapping[str, Any]) -> Iterator[FieldOption]:
                 is_repeated=kinds == {"array"},
                 is_argument=name == "model",
                 may_be_list=may_be_list,
+                has_objects=any(_has_objects(form, schema) for form in forms),
                 pair=pair,
                 part=whole,
             )
@@ -200,20 +210,32 @@ def _fields(given: Sequence[tuple[FieldOption, Any]]) -> dict[str, Any]:
     names = {option.name: option.part for option, _ in given}
     for option, value in given:
         if option.part_of:
-            whole = fields.get(option.part_of)
-            if not isinstance(whole, dict):
-                own = names.get(option.part_of)
-                whole = {own: whole} if own else {}
+            whole = _whole(option, fields.get(option.part_of, {}), names.get(option.part_of))
             fields[option.part_of] = whole | {option.part: value}
     return fields
 
 
-def value_of(text: str) -> Any:
-    """Read a number, ``null``, ``true`` or ``false``; anything else is text."""
-    for number in (int, float):
-        with suppress(ValueError):
-            return number(text)
-    return {"null": None, "true": True, "false": False}.get(text, text)
+def _whole(part: FieldOption, value: Any, required: str | None) -> dict[str, Any]:
+    """Return the value of a field as the object to which an option adds a part.
+
+    Raises:
+        BadParameter: the value is a text that stands for another object, or for none.
+    """
+    if isinstance(value, dict):
+        return value
+    if value is True:
+        return {}
+    if required and value != NONE:
+        return {required: value}
+    field, name = part.part_of.replace("_", "-"), part.name.replace("_", "-")
+    problem = f"--{field} {value} cannot stand beside --{name}: give one of the two"
+    raise typer.BadParameter(problem, param_hint=f"--{field}")
+
+
+def _has_objects(form: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    """Whether a form of a field is a list whose items may be objects."""
+    items = form.get("items", {})
+    return any("properties" in _resolved(item, schema) for item in items.get("anyOf", [items]))
 
 
 def _is_pair(fields: tuple[str, ...]) -> bool:

@@ -1,10 +1,11 @@
 """The option ``--output``: targets as JSON, or in a short form."""
 
-import json
 import re
 from typing import Any
 
 import typer
+
+from zpruner.cli.values import read_object
 
 FORMS = (
     "hub:ORG/NAME@SECRET, s3://BUCKET/PREFIX@SECRET, mlflow:URL#EXPERIMENT or "
@@ -23,10 +24,7 @@ def read_output(text: str) -> dict[str, Any]:
         BadParameter: the text has none of the forms; the service checks the values.
     """
     if text.startswith("{"):
-        try:
-            return dict(json.loads(text))
-        except ValueError as error:
-            raise _refused(f"{text} is not JSON: {error}") from None
+        return read_object(text, "--output")
     for form in (HUB, BUCKET, MLFLOW):
         if match := form.fullmatch(text):
             return {name: value for name, value in match.groupdict().items() if value is not None}

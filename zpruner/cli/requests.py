@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from zpruner.cli.field_options import FieldOption
+from zpruner.cli.values import check_finite
 
 SUBMISSION = (
     FieldOption("name", "What to call the job."),
@@ -74,4 +75,5 @@ def _bounds(name: str, bounds: Sequence[str]) -> dict[str, float]:
         except ValueError:
             hint = f"--gate-{name}"
             raise typer.BadParameter(f"{bound} is not figure=number", param_hint=hint) from None
+        check_finite(limits[figure], f"--gate-{name} {figure}")
     return limits

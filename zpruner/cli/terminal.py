@@ -18,6 +18,7 @@ from zpruner.cli.exit_codes import (
     OK,
     SERVICE,
     TIMED_OUT,
+    USAGE,
     job_exit_code,
     problem_exit_code,
 )
@@ -89,7 +90,7 @@ def connect() -> Iterator[Client]:
         raise typer.Exit(NOT_FOUND) from None
     except ServiceError as error:
         stderr.print(str(error), markup=False)
-        raise typer.Exit(SERVICE) from None
+        raise typer.Exit(USAGE if error.is_refusal else SERVICE) from None
     except KeyboardInterrupt:
         stderr.print("interrupted; submitted jobs continue")
         raise typer.Exit(INTERRUPTED) from None

@@ -20,7 +20,7 @@ from zpruner.client.models.planning import Comparison, Estimate
 from zpruner.client.resources import Resource
 from zpruner.client.storage import Storage
 from zpruner.client.sweeps import Sweeps
-from zpruner.client.transport.errors import ServiceError
+from zpruner.client.transport.errors import ClientSettingError
 from zpruner.client.transport.modes import Async, Mode, Sync, operation
 from zpruner.client.transport.transport import Transport
 from zpruner.client.transport.transports import AsyncTransport, SyncTransport
@@ -29,7 +29,7 @@ from zpruner.client.webhooks import Webhooks
 from zpruner.client.workers import Workers
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-SCHEMES = ("http://", "https://")
+SCHEMES = ("http", "https")
 TIMEOUT_S = 30.0
 
 
@@ -137,9 +137,21 @@ class AsyncClient(_Service[Async]):
 def _options(base_url: str | None, api_key: str | None) -> dict[str, Any]:
     """Return the options of an httpx client; a missing URL or key is read from the environment."""
     base_url = base_url or os.environ.get("ZPRUNER_URL") or DEFAULT_URL
-    if not base_url.startswith(SCHEMES) or base_url.rstrip("/").endswith("/v1"):
+    if not _is_service_url(base_url):
         form = "as http://127.0.0.1:8000, without /v1"
-        raise ServiceError(f"{base_url} is not the URL of a service. Write ZPRUNER_URL {form}.")
+        problem = f"{base_url} is not the URL of a service. Write ZPRUNER_URL {form}."
+        raise ClientSettingError(problem)
     api_key = api_key or os.environ.get("ZPRUNER_API_KEY")
+    if api_key and not (api_key.isascii() and api_key.isprintable()):
+        problem = "ZPRUNER_API_KEY has a character that no key has. Copy the key again."
+        raise ClientSettingError(problem)
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     return {"base_url": base_url, "headers": headers, "timeout": TIMEOUT_S}
+
+
+def _is_service_url(text: str) -> bool:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in SCHEMES and bool(url.host) and not url.path.rstrip("/").endswith("/v1")

@@ -24,6 +24,7 @@ class Filters(CancelFilters, total=False):
     """Filters for a list of jobs; a missing filter, or None, restricts nothing."""
 
     verdict: str | None
+    output: str | None
 
 
 class LogFilters(TypedDict, total=False):
@@ -45,8 +46,13 @@ def params_of(filters: Filters) -> dict[str, Any]:
 
 
 def json_of(filters: CancelFilters) -> dict[str, Any]:
-    """Return the filters as the body of a request has them."""
-    given = {name: _to_text(value) for name, value in filters.items() if value}
+    """Return the filters as the body of a request has them.
+
+    An empty text is sent, so that the service refuses it: without it, more jobs would match.
+    """
+    given = {
+        name: _to_text(value) for name, value in filters.items() if value not in (None, {}, [])
+    }
     status = filters.get("status")
     return given | ({"status": [status]} if isinstance(status, str) else {})
 

@@ -152,11 +152,12 @@ class Jobs(Resource[Mode]):
 
     @operation
     async def describe(self, /, job_id: str, **changes: Any) -> Job[Mode]:
-        """Change a job's ``name``, ``priority`` or ``pinned``, or some of its ``labels``.
+        """Change a job's ``name``, ``priority``, ``pinned`` or ``max_cost``, or some ``labels``.
 
+        A job that ended with ``cost_exceeded`` goes on after a higher ``max_cost`` and ``retry``.
         No retention rule deletes the files of a job with ``pinned=True``.
-        None removes the name, one label (``labels={NAME: None}``) or all labels (``labels=None``).
-        ``priority=None`` resets the priority to 0.
+        None removes the name, the bound of cost, one label (``labels={NAME: None}``) or all labels
+        (``labels=None``). ``priority=None`` resets the priority to 0.
         """
         response = await self._transport.request_json("PATCH", f"/v1/jobs/{job_id}", json=changes)
         return job_from(self._transport, response)

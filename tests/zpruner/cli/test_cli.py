@@ -178,9 +178,10 @@ def test_ls_lists_jobs_as_a_table_and_as_json(service: Service) -> None:
 
 
 def test_ls_filters_the_list(service: Service) -> None:
-    query = "limit=5&sort=created&status=failed&status=expired&parent=job_0&q=org"
+    query = "limit=5&sort=created&status=failed&status=expired&parent=job_0&output=failed&q=org"
     service.prepare(f"/v1/jobs?{query}", Answer(200, {"data": [job()], "has_more": False}))
-    words = ["--status", "failed", "--status", "expired", "--parent", "job_0", "-q", "org"]
+    words = ["--status", "failed", "--status", "expired", "--parent", "job_0"]
+    words += ["--output", "failed", "-q", "org"]
 
     result = run(service, "ls", *words, "--oldest", "--limit", "5", "--json")
 
@@ -258,28 +259,31 @@ def test_a_job_that_is_delayed_shows_until_when(service: Service) -> None:
     assert "queued, not before 2999-01-05 09:30:00 UTC" in shown
 
 
-def test_cancel_takes_several_ids_or_a_filter(service: Service) -> None:
-    done = {"cancelled": ["job_1"], "ended": ["job_2"], "missing": [], "has_more": True}
-    service.prepare("/v1/cancel", Answer(200, done))
-    several = run(service, "cancel", "job_1", "job_2")
-    assert several.stdout.splitlines() == ["job_1 cancelled", "job_2 had ended"]
-    assert "run the command again" in several.stderr
-    run(service, "cancel", "--status", "queued", "--label", "team=nlp")
-    assert json.loads(service.bodies[-1]) == {
-        "filter": {"status": ["queued"], "labels": {"team": "nlp"}}
-    }
-    service.prepare("/v1/cancel", Answer(200, done | {"missing": ["job_3"]}))
-    assert run(service, "cancel", "job_1", "job_3").exit_code == 7
-    sent = len(service.bodies)
-    for wrong in ((), ("job_1", "--status", "queued")):
-        refused = run(service, "cancel", *wrong)
-        assert refused.exit_code == 2
-    assert len(service.bodies) == sent
-
-
 def test_ls_lists_all_pages(service: Service) -> None:
     following = {"Link": '</v1/jobs?after=c>; rel="next"'}
     first = {"data": [job()], "next_cursor": "c", "has_more": True}
     service.prepare("/v1/jobs?limit=100&sort=-created", Answer(200, first, headers=following))
     service.prepare("/v1/jobs?after=c", page(job("failed")))
     assert len(json.loads(run(service, "ls", "--all", "--json").stdout)) == 2
+
+
+def test_an_address_or_a_key_that_cannot_be_used_is_a_wrong_argument(service: Service) -> None:
+    for wrong in ({"ZPRUNER_URL": "http://127.0.0.1:abc"}, {"ZPRUNER_API_KEY": "zpr_ä"}):
+        refused = CliRunner(env={"ZPRUNER_URL": service.url} | wrong).invoke(app, ["ls"])
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+        assert next(iter(wrong)) in refused.stderr
+
+
+def test_edit_raises_the_bound_of_cost(service: Service) -> None:
+    service.prepare("/v1/jobs/job_1", Answer(200, job("failed")))
+    assert run(service, "edit", "job_1", "--max-cost", "20").exit_code == 0
+    assert json.loads(service.bodies[0]) == {"max_cost": 20}
+    assert run(service, "edit", "job_1", "--max-cost", "nan").exit_code == 2
+
+
+def test_submit_and_rerun_print_the_warnings_of_the_new_job(service: Service) -> None:
+    for path in ("/v1/jobs", "/v1/jobs/job_0/rerun"):
+        service.prepare(path, Answer(201, job("queued", warnings=["few windows"])))
+    for words in (("submit", "m", "--dataset", "c4"), ("rerun", "job_0")):
+        made = run(service, *words)
+        assert (made.stdout, made.stderr) == ("job_1\n", "warning: few windows\n")

@@ -1,11 +1,12 @@
 """Both command lines take each field of a job, and no list of the fields is kept by hand."""
 
+import json
 import re
 from typing import Any, Literal, get_args
 
 import pytest
 from pydantic import BaseModel
-from typer import Typer
+from typer import BadParameter, Typer
 from typer.testing import CliRunner
 
 from api.schemas.requests import JobRequest
@@ -62,6 +63,16 @@ def test_options_have_the_types_choices_and_defaults_of_the_fields() -> None:
     assert options["allocation"].read("owl:0.15") == {"name": "owl", "spread": 0.15}
     assert options["allocation"].pair == ("name", "spread")
     assert "Write name and spread as NAME:SPREAD." in options["allocation"].help
+
+
+def test_a_list_of_objects_takes_one_as_json() -> None:
+    mix = next(one for one in JOB_FIELDS if one.name == "mix")
+    text = {"dataset": "wikitext2", "share": 0.3, "text_field": "body"}
+    assert mix.read([json.dumps(text), "ptb=0.2"]) == [text, "ptb=0.2"]
+    with pytest.raises(BadParameter, match=r"^\{share is not JSON: ") as refused:
+        mix.read(["{share"])
+    assert refused.value.param_hint == "--mix"
+    assert {one.name for one in JOB_FIELDS if one.has_objects} == {"mix", "output"}
 
 
 def test_the_word_none_alone_is_an_empty_list() -> None:
@@ -151,6 +162,23 @@ def test_the_parts_of_an_object_are_options_of_their_own(
 
     result = CliRunner().invoke(program, words)
     assert (result.exit_code, given) == (0, [fields]), result.output
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "part", "number"),
+    [
+        ("--target", "parameters=6B", "--target-memory", "24GB"),
+        ("--vocabulary", "none", "--vocabulary-keep", "10"),
+        ("--recover", "none", "--recover-tokens", "1000"),
+    ],
+)
+def test_a_value_without_parts_beside_a_part_is_refused(
+    field: str, value: str, part: str, number: str
+) -> None:
+    words = ["submit", "m", "--dataset", "c4", field, value, part, number]
+    refused = CliRunner(env={"COLUMNS": "200"}).invoke(app, words)
+    assert refused.exit_code == 2
+    assert f"{field} {value} cannot stand beside {part}: give one of the two" in refused.stderr
 
 
 def test_a_part_that_the_option_of_the_field_sets_has_no_option_of_its_own() -> None:

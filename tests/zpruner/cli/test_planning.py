@@ -287,3 +287,10 @@ def test_a_pattern_needs_no_sparsity(verb: str, service: Service) -> None:
     sent = json.loads(service.bodies[0])
     varied = {"grid": {"pattern": ["2:4"]}} if verb == "sweep" else {"pattern": "2:4"}
     assert sent == {"model": "org/model", "dataset": "c4"} | varied
+
+
+def test_a_sweep_may_leave_the_skipped_layers_of_a_preset_out(service: Service) -> None:
+    service.prepare("/v1/sweeps", Answer(201, sweep(point(5))))
+    words = ("--dataset", "c4", "--sparsity", "0.5,0.6", "--skip", "none", "--detach")
+    assert run(service, "sweep", "m", *words).exit_code == 0
+    assert json.loads(service.bodies[0])["skip"] == []

@@ -260,10 +260,32 @@ def test_what_a_notebook_shows_of_a_job_is_short(service: Service, client: Clien
     )
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "127.0.0.1", "http://127.0.0.1:8000/v1/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("localhost:8000", "127.0.0.1", "http://127.0.0.1:8000/v1/"),
+        *("http://127.0.0.1:abc", "http://", "http://[::1"),
+    ],
+)
 def test_an_address_that_is_no_service_is_refused_with_its_form(url: str) -> None:
     with pytest.raises(ServiceError, match=r"is not the URL of a service\. Write ZPRUNER_URL as"):
         Client(url)
+
+
+@pytest.mark.parametrize("key", ["zpr_ä", "zpr_a\n"])
+def test_a_key_that_no_header_can_have_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(ServiceError, match="ZPRUNER_API_KEY has a character that") as refused:
+        Client("http://127.0.0.1:9", key)
+    assert key not in str(refused.value)
+
+
+def test_a_page_in_place_of_json_asks_whether_the_address_is_right(
+    service: Service, client: Client
+) -> None:
+    html = {"Content-Type": "text/html"}
+    service.prepare("/v1/jobs/job_1", Answer(200, b"<html>", headers=html))
+    with pytest.raises(ServiceError, match="200 with no JSON, but text/html: is ZPRUNER_URL right"):
+        client.jobs.get("job_1")
 
 
 def test_a_service_that_does_not_run_is_reported_with_the_remedy() -> None:

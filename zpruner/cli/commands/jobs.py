@@ -1,25 +1,20 @@
 """Commands about submitted jobs."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from zpruner.cli.display import (
-    cancelled_text,
-    event_line,
-    failure_text,
-    result_text,
-    summary,
-)
-from zpruner.cli.exit_codes import NOT_FOUND, OK, USAGE, job_exit_code
+from zpruner.cli.commands.submission import print_warnings
+from zpruner.cli.display import event_line, failure_text, result_text, summary
+from zpruner.cli.exit_codes import USAGE, job_exit_code
 from zpruner.cli.options import FollowOption, JobArgument, JsonOption, LimitOption, TimeoutOption
 from zpruner.cli.requests import pair_of
 from zpruner.cli.tables import jobs_table
 from zpruner.cli.terminal import connect, follow, print_json, print_response, stderr
+from zpruner.cli.values import check_finite, read_json
 from zpruner.client.download import Format
-from zpruner.client.filters import CancelFilters, Filters
+from zpruner.client.filters import Filters
 from zpruner.client.job import PARALLEL
 from zpruner.client.models.job_options import Order
 from zpruner.client.models.jobs import Facets
@@ -59,6 +54,9 @@ def list_jobs(
     parent: Annotated[str | None, typer.Option(help="Reruns of this job.")] = None,
     sweep: Annotated[str | None, typer.Option(help="Points of this sweep.")] = None,
     verdict: Annotated[str | None, typer.Option(help="pass, fail or none.")] = None,
+    output: Annotated[
+        str | None, typer.Option(help="The state of one of the outputs, such as failed.")
+    ] = None,
     label: Annotated[
         list[str] | None,
         typer.Option("--label", help="name=value; may be repeated, all must match."),
@@ -79,7 +77,7 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first by default."""
     filters: Filters = {"status": status, "model": model, "method": method, "parent": parent}
-    filters |= {"sweep": sweep, "verdict": verdict, "created_by": created_by}
+    filters |= {"sweep": sweep, "verdict": verdict, "created_by": created_by, "output": output}
     filters["labels"] = dict(pair_of(text, "--label") for text in label or ())
     filters |= {"created_after": created_after, "created_before": created_before, "q": q}
     with connect() as client:
@@ -97,38 +95,6 @@ def get(job_id: JobArgument, as_json: JsonOption = False) -> None:
     with connect() as client:
         job = client.jobs.get(job_id)
     print_response(job, as_json, summary)
-
-
-@app.command()
-def cancel(
-    job_ids: Annotated[list[str] | None, typer.Argument(help="The ids of jobs.")] = None,
-    status: Annotated[list[str] | None, typer.Option(help="A status; may be repeated.")] = None,
-    model: Annotated[str | None, typer.Option(help="A model, as in the request.")] = None,
-    sweep: Annotated[str | None, typer.Option(help="Points of this sweep.")] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option("--label", help="name=value; may be repeated, all must match."),
-    ] = None,
-    q: Annotated[
-        str | None, typer.Option("--search", "-q", help="Part of a name, a model or a label.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Cancel jobs: those with the ids, or all that match the options and have not ended."""
-    filters: CancelFilters = {"status": status, "model": model, "sweep": sweep, "q": q}
-    filters["labels"] = dict(pair_of(text, "--label") for text in label or ())
-    if bool(job_ids) == any(filters.values()):
-        problem = "name either ids of jobs, or a filter such as --status queued or --label team=nlp"
-        raise typer.BadParameter(problem, param_hint="JOB_IDS")
-    with connect() as client:
-        if job_ids and len(job_ids) == 1:
-            job = client.jobs.cancel(job_ids[0])
-            print_response(job, as_json, lambda job: job.status)
-            return
-        done = client.jobs.cancel_several(job_ids or None, **filters)
-    notes = ["more jobs match: run the command again"] if done.has_more else []
-    print_response(done, as_json, cancelled_text, notes)
-    raise typer.Exit(NOT_FOUND if done.missing else OK)
 
 
 @app.command()
@@ -175,6 +141,7 @@ def rerun(
     fields = dict(_field(change) for change in changes or ())
     with connect() as client:
         job = client.jobs.rerun(job_id, **fields)
+        print_warnings(job)
         if wait:
             stderr.print(job.id, markup=False)
             follow(client, job.id, None, as_json)
@@ -207,15 +174,22 @@ def edit(
     priority: Annotated[
         int | None, typer.Option(help="-10 to 10; jobs of a higher priority run first.")
     ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(help="What the job may cost; after cost_exceeded, raise it, then retry."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a job's name, labels or priority."""
+    """Change a job's name, labels, priority or bound of cost."""
+    check_finite(max_cost, "--max-cost")
     labels: dict[str, str | None] = dict(pair_of(text, "--label") for text in label or ())
     labels |= dict.fromkeys(remove_label or ())
     given: dict[str, Any] = {"name": name, "labels": labels or None, "priority": priority}
+    given["max_cost"] = max_cost
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
-        raise typer.BadParameter("nothing to change: give --name, --label or --priority")
+        options = "--name, --label, --remove-label, --priority or --max-cost"
+        raise typer.BadParameter(f"nothing to change: give {options}")
     if name == "":
         changes["name"] = None
     with connect() as client:
@@ -285,6 +259,6 @@ def _field(change: str) -> tuple[str, Any]:
     """Read ``name=value``, where the value is JSON or plain text."""
     name, text = pair_of(change, "--set")
     try:
-        return name, json.loads(text)
+        return name, read_json(text)
     except ValueError:
         return name, text

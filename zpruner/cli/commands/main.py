@@ -17,6 +17,7 @@ from zpruner.cli.commands import (
     triggers,
     webhooks,
 )
+from zpruner.cli.commands.cancel import cancel
 from zpruner.cli.commands.outputs import outputs
 from zpruner.cli.commands.repeat import repeat
 from zpruner.cli.commands.submission import submit
@@ -30,6 +31,7 @@ app = typer.Typer(no_args_is_help=True, context_settings=HELP, pretty_exceptions
 app.command()(keys.me)
 app.command(cls=JobCommand)(submit)
 app.command(name="try")(try_prompt)
+app.command()(cancel)
 app.command()(repeat)
 app.command()(outputs)
 app.command()(verify)

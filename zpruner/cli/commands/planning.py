@@ -1,19 +1,19 @@
 """Commands that estimate, run and compare jobs, and run sweeps."""
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from zpruner.cli.commands.submission import create
 from zpruner.cli.exit_codes import TIMED_OUT, sweep_exit_code
-from zpruner.cli.field_options import JOB_FIELDS, FieldOption, value_of, with_fields
+from zpruner.cli.field_options import JOB_FIELDS, FieldOption, with_fields
 from zpruner.cli.job_command import JobCommand
 from zpruner.cli.option_groups import VARIED, VARIED_LISTS
 from zpruner.cli.options import JsonOption, TimeoutOption
 from zpruner.cli.requests import REUSE, SUBMISSION, request_of
 from zpruner.cli.tables import comparison_table, counts_text, estimate_text, sweep_table
 from zpruner.cli.terminal import connect, follow, print_response, stderr
+from zpruner.cli.values import read_json, value_of
 from zpruner.client.models.planning import Sweep
 
 SEVERAL = "One value, or several: A,B,C; or a list as JSON: '[\"owl\", [0.4, 0.6]]'."
@@ -84,7 +84,7 @@ def sweep(
     """Submit a job for each combination of values, follow the jobs, and mark the best results."""
     grid = {name: _values(name, fields.pop(name)) for name in VARIED if name in fields}
     for name in VARIED_LISTS:
-        if fields.get(name, [""])[0].startswith("["):
+        if fields.get(name) and fields[name][0].startswith("["):
             grid[name] = _values(name, *fields.pop(name))
     if max_parallel is not None:
         fields["max_parallel"] = max_parallel
@@ -124,7 +124,7 @@ def _values(name: str, text: str, *more: str) -> list[Any]:
     if not text.startswith("["):
         return [_value(name, part) for part in text.split(",")]
     try:
-        values = json.loads(text)
+        values = read_json(text)
     except ValueError as error:
         problem = f"{text} is no list in JSON: {error}"
         raise typer.BadParameter(problem, param_hint=f"--{name}") from None

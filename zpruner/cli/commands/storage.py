@@ -1,6 +1,5 @@
 """Commands about the stored files of finished jobs: storage use, retention and pins."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ from zpruner.cli.options import JobArgument, JsonOption
 from zpruner.cli.tables import size_text
 from zpruner.cli.terminal import connect, print_response
 from zpruner.cli.text_table import Table
+from zpruner.cli.values import read_json
 from zpruner.client.models.storage import Retention, StorageUse
 
 app = typer.Typer()
@@ -62,7 +62,7 @@ def unpin(job_id: JobArgument, as_json: JsonOption = False) -> None:
 def _rules_in(file: Path) -> list[dict[str, Any]]:
     """Return the rules in a file; the service checks each of them."""
     try:
-        rules = json.loads(file.read_text("utf-8"))
+        rules = read_json(file.read_text("utf-8"))
     except ValueError as error:
         why = f"{file} is not JSON: {error}"
         raise typer.BadParameter(why, param_hint="--rules") from None

@@ -36,9 +36,14 @@ def submit(
 def create(client: Client, request: dict[str, Any]) -> Job:
     """Submit a job, and print the service's warnings."""
     job = client.jobs.create(**request)
+    print_warnings(job)
+    return job
+
+
+def print_warnings(job: Job) -> None:
+    """Print what the service warns of."""
     for warning in job.warnings:
         stderr.print(f"warning: {warning}", markup=False)
-    return job
 
 
 def _preview(client: Client, request: dict[str, Any], as_json: bool) -> None:

@@ -11,6 +11,7 @@ from zpruner.cli.display import preview_text
 from zpruner.cli.options import GraceOption, JsonOption, LimitOption
 from zpruner.cli.terminal import connect, print_response, print_secret
 from zpruner.cli.text_table import Table
+from zpruner.cli.values import read_json
 from zpruner.client.models.triggers import NewTrigger, Trigger, TriggerDelivery, TriggerTest
 
 TriggerArgument = Annotated[str, typer.Argument(help="The id of a trigger: trg_…")]
@@ -129,10 +130,12 @@ def deliveries(
 def _read(text: str, option: str) -> Any:
     """Read JSON, from a file if the argument is ``@FILE``."""
     try:
-        is_file = text.startswith("@")
-        return json.loads(Path(text[1:]).read_text("utf-8") if is_file else text)
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"not valid JSON: {error}", param_hint=option) from None
+        return read_json(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
+    except OSError as error:
+        problem = f"{text[1:]} cannot be read: {error.strerror}; name a JSON file after @"
+    except ValueError as error:
+        problem = f"not valid JSON: {error}"
+    raise typer.BadParameter(problem, param_hint=option)
 
 
 def _filter(pairs: Sequence[str] | None) -> dict[str, Any]:
@@ -158,7 +161,7 @@ def _pairs(pairs: Sequence[str] | None, option: str) -> list[tuple[str, str]]:
 def _value(text: str) -> Any:
     """Read a number, string, true, false or null as JSON; anything else is text."""
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except ValueError:
         return text
     return value if isinstance(value, int | float | str | None) else text

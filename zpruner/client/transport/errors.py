@@ -34,6 +34,15 @@ class ProblemError(ServiceError):
         return "\n".join(filter(None, parts))
 
 
+class ClientSettingError(ServiceError):
+    """The URL or the key cannot be used, so that no request was sent."""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether repeating the request is useless, which it is."""
+        return True
+
+
 class BucketResponseError(ServiceError):
     """A file could not be read from the bucket to which the service redirected."""
 

@@ -16,6 +16,9 @@ Params = dict[str, Any]
 PAUSES_S = (0.2, 0.5, 1.0)
 """Delays between the attempts of an idempotent request."""
 
+WITHOUT_CONTENT = (httpx.codes.NO_CONTENT, httpx.codes.NOT_MODIFIED)
+"""Statuses of responses without a body."""
+
 MAX_RETRIES = 5
 """The maximum number of retries of a request that exceeds the rate limit."""
 
@@ -115,7 +118,7 @@ class Transport(Generic[Mode]):
 
         Raises:
             ProblemError: the service responded with an error.
-            ServiceError: the service could not be reached.
+            ServiceError: the service could not be reached, or its response is not JSON.
         """
         response = await self._request(method, path, options)
         for _ in range(MAX_RETRIES):
@@ -125,7 +128,15 @@ class Transport(Generic[Mode]):
             response = await self._request(method, path, options)
         if response.is_error:
             raise ProblemError(problem_of(response))
+        self._check_is_json(response)
         return response
+
+    def _check_is_json(self, response: httpx.Response) -> None:
+        """Check that a response is JSON, unless its status says that it has no content."""
+        kind = response.headers.get("content-type", "nothing")
+        if response.status_code not in WITHOUT_CONTENT and "json" not in kind:
+            answer = f"{self.base_url} answered {response.status_code} with no JSON, but {kind}"
+            raise ServiceError(f"{answer}: is ZPRUNER_URL right?")
 
     async def submit(self, path: str, body: Params, key: str) -> httpx.Response:
         """Send a POST request with an idempotency key, which makes repeating it safe.
