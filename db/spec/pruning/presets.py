@@ -40,7 +40,7 @@ def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
     If no sparsity can be spread over the blocks, the fields in `NOT_WITH_PATTERN` are not added:
     the request has a pattern, or its method removes units. Neither are those in `NOT_WITH_EXPERTS`
-    if it removes experts.
+    if it removes experts. A `recover` without a kind is of the preset's.
     """
     preset = PRESETS.get(str(fields.get("preset")), {})
     spreads = str(fields.get("method")) not in REMOVING  # it may be no text: not checked yet
@@ -48,4 +48,8 @@ def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     unfit = () if spreads else NOT_WITH_PATTERN
     if fields.get("method") == MethodName.experts:
         unfit = (*unfit, *NOT_WITH_EXPERTS)
-    return {name: value for name, value in preset.items() if name not in unfit} | dict(fields)
+    added = {name: value for name, value in preset.items() if name not in unfit}
+    own = dict(fields)
+    if isinstance(recover := own.get("recover"), Mapping) and "recover" in added:
+        own["recover"] = {"kind": added["recover"], **recover}
+    return added | own

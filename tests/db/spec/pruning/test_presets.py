@@ -27,6 +27,14 @@ def test_a_preset_is_the_job_that_names_its_fields(preset: str) -> None:
     check_combination(resolved)
 
 
+def test_a_recovery_without_a_kind_is_of_the_preset_s() -> None:
+    whole = {"kind": "masked", "tokens": 4096}
+    assert spec(preset="best", recover={"tokens": 4096}) == spec(preset="best", recover=whole)
+    assert spec(preset="best", recover={"kind": "spp"}).recover.kind == "spp"
+    with pytest.raises(ValidationError, match="Field required"):
+        spec(preset="balanced", recover={"tokens": 4096})
+
+
 @pytest.mark.parametrize("preset", PresetName)
 def test_a_stored_specification_stays_as_it_is(preset: str) -> None:
     stored = spec(preset=preset).model_dump(mode="json")
