@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
 from db.spec.combination import check_combination
+from db.spec.options.recover import RecoverSpec
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import REMOVING
 from db.spec.pruning.presets import PRESETS, PresetName
@@ -30,7 +31,8 @@ def test_a_preset_is_the_job_that_names_its_fields(preset: str) -> None:
 def test_a_recovery_without_a_kind_is_of_the_preset_s() -> None:
     whole = {"kind": "masked", "tokens": 4096}
     assert spec(preset="best", recover={"tokens": 4096}) == spec(preset="best", recover=whole)
-    assert spec(preset="best", recover={"kind": "spp"}).recover.kind == "spp"
+    other = {"kind": "spp", "tokens": 4096}
+    assert spec(preset="best", recover=other).recover == RecoverSpec.model_validate(other)
     with pytest.raises(ValidationError, match="Field required"):
         spec(preset="balanced", recover={"tokens": 4096})
 
