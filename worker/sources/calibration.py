@@ -93,8 +93,9 @@ class CalibrationPart:
         return None if self._text.samples_documents else len(self._ids) // self.seq_len
 
     def row_count(self) -> int | None:
-        """Return how many rows of ``input_ids`` there are, none of which is used twice in a
-        calibration; None for text.
+        """Return the number of rows of ``input_ids``; None for text.
+
+        A calibration uses no row twice.
 
         Raises:
             SpecRefusedError: the dataset cannot be read.

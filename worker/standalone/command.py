@@ -92,8 +92,8 @@ def _own_errors_printed() -> Iterator[None]:
         for detail in error.errors():
             path = [str(part) for part in detail["loc"]]
             field = f"{'.'.join(path)}{shown_value(detail)}"
-            told = f"{reason_of(detail)}. {remedy_of(detail, path)}".rstrip()
-            stderr.print(f"error: {field}: {told}", markup=False)
+            text = f"{reason_of(detail)}. {remedy_of(detail, path)}".rstrip()
+            stderr.print(f"error: {field}: {text}", markup=False)
         stderr.print("zpruner prune --help describes all options", markup=False)
         raise typer.Exit(EXIT_USAGE) from None
     except RuntimeError as error:

@@ -68,7 +68,8 @@ def _with_implied(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a request's fields; if it binarises, with those of `_IMPLIED` that it does not set."""
     if fields.get("binarize") in (None, False):
         return fields
-    return {**fields, **{name: of for name, of in _IMPLIED.items() if fields.get(name) is None}}
+    own = {name: value for name, value in fields.items() if value is not None}
+    return {**fields, **_IMPLIED, **own}
 
 
 Binarize = Annotated[BinarizeSpec | None, flag_or_object("binarize", BinarizeSpec)]

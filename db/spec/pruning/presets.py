@@ -40,7 +40,7 @@ def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
     If no sparsity can be spread over the blocks, the fields in `NOT_WITH_PATTERN` are not added:
     the request has a pattern, or its method removes units. Neither are those in `NOT_WITH_EXPERTS`
-    if it removes experts. A `recover` without a kind is of the preset's.
+    if it removes experts. A `recover` without a kind gets the preset's.
     """
     preset = PRESETS.get(str(fields.get("preset")), {})
     spreads = str(fields.get("method")) not in REMOVING  # it may be no text: not checked yet

@@ -10,7 +10,7 @@ from db.spec.prune_spec import PruneSpec
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "expected"),
     [
         ({}, "sparsity: is required. Add it, or a pattern such as 2:4, which implies it."),
         ({"sparsity": 50}, " 50: Input should be less than 1. Write 0.5 for 50 %."),
@@ -20,13 +20,15 @@ from db.spec.prune_spec import PruneSpec
         ({"sparsity": 0.5, "pattern": "2"}, "Write 2:4 to keep two of each four neighbours."),
     ],
 )
-def test_an_error_has_the_field_its_value_and_the_remedy(fields: dict[str, Any], told: str) -> None:
+def test_an_error_has_the_field_its_value_and_the_remedy(
+    fields: dict[str, Any], expected: str
+) -> None:
     with pytest.raises(ValidationError) as refused:
         PruneSpec.model_validate({"model": "m", "dataset": "c4"} | fields)
     [error] = refused.value.errors()
     path = [str(part) for part in error["loc"]]
     text = f"{'.'.join(path)}{shown_value(error)}: {reason_of(error)}. {remedy_of(error, path)}"
-    assert told in text
+    assert expected in text
 
 
 def test_an_unknown_type_of_error_has_no_remedy() -> None:

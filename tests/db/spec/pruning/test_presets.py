@@ -28,7 +28,7 @@ def test_a_preset_is_the_job_that_names_its_fields(preset: str) -> None:
     check_combination(resolved)
 
 
-def test_a_recovery_without_a_kind_is_of_the_preset_s() -> None:
+def test_a_recovery_without_a_kind_has_that_of_the_preset() -> None:
     whole = {"kind": "masked", "tokens": 4096}
     assert spec(preset="best", recover={"tokens": 4096}) == spec(preset="best", recover=whole)
     other = {"kind": "spp", "tokens": 4096}
