@@ -55,7 +55,7 @@ def test_a_service_that_does_not_respond_is_offline_and_no_event_is_lost(
 
     with frozen(service):
         badge(page, "Offline")
-        expect(page.get_by_role("alert")).to_contain_text("The service has not been reachable")
+        expect(page.locator(".banner")).to_contain_text("The service has not been reachable")
         expect(page.get_by_role("slider", name="Blocks")).to_be_attached()
 
     badge(page, "Live")

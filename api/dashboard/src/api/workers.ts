@@ -10,6 +10,8 @@ export type WorkerPoint = components["schemas"]["WorkerPointRead"];
 export type QueuePoint = components["schemas"]["QueuePointRead"];
 
 const POLL_MS = 3000;
+/** A poll that has no response by then is late: nothing is known of the time since. */
+const LATE_MS = POLL_MS + 1000;
 /** As in the service: two heartbeats are missing, and the next is nearly due. */
 const SILENT_AFTER_S = 8;
 const HISTORY_POLL_MS = 30_000;
@@ -23,12 +25,12 @@ export const workers = queryOptions({
 /**
  * Return for how many seconds a worker has been silent; null if it is not.
  *
- * The time since the last poll counts, unless later polls are missing: then the service may be
- * unreachable, and nothing is known of its workers.
+ * The time since the last poll counts until the next is late: then the service may be
+ * unreachable. A worker whose heartbeats are on time is never called silent for that.
  */
 export function silenceOf(worker: Worker, fetchedAt: number, now: number): number | null {
-  const since = (now - fetchedAt) / 1000;
-  const silence = worker.silent_seconds + (since * 1000 < 2 * POLL_MS ? Math.max(0, since) : 0);
+  const since = Math.min(Math.max(0, now - fetchedAt), LATE_MS);
+  const silence = worker.silent_seconds + since / 1000;
   return silence > SILENT_AFTER_S ? silence : null;
 }
 
