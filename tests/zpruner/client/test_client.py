@@ -8,6 +8,8 @@ import pytest
 from tests.zpruner.service import Answer, Service, job, page, problem
 from zpruner import Client, ProblemError, ServiceError
 
+JSON = "application/json"
+
 
 def test_wait_reports_each_change_and_returns_the_ended_job(
     service: Service, client: Client
@@ -286,6 +288,27 @@ def test_a_page_in_place_of_json_asks_whether_the_address_is_right(
     service.prepare("/v1/jobs/job_1", Answer(200, b"<html>", headers=html))
     with pytest.raises(ServiceError, match="200 with no JSON, but text/html: is ZPRUNER_URL right"):
         client.jobs.get("job_1")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'{"detail": [{"loc": ["body"]}]}', "HTTP 404 Not Found"),
+        (b'["not found"]', "HTTP 404 Not Found"),
+        (b'{"detail": ', "HTTP 404 Not Found"),
+        (b'{"detail": "no such route"}', "no such route"),
+    ],
+)
+def test_an_error_of_another_server_has_its_status(
+    service: Service, client: Client, body: bytes, text: str
+) -> None:
+    service.prepare("/v1/jobs/job_1", Answer(404, body, headers={"Content-Type": JSON}))
+
+    with pytest.raises(ProblemError, match=text) as caught:
+        client.jobs.get("job_1")
+
+    assert caught.value.is_refusal
+    assert caught.value.problem.status == 404
 
 
 def test_a_service_that_does_not_run_is_reported_with_the_remedy() -> None:

@@ -40,7 +40,7 @@ async def _followed(transport: Transport[Any], job_id: str, after: int) -> Async
 
     Raises:
         ProblemError: the service refused the request.
-        ServiceError: the service has not responded for a minute.
+        ServiceError: the service has not responded for a minute, or something else responds.
     """
     outage = Outage()
     while True:
@@ -63,6 +63,7 @@ async def _frames(transport: Transport[Any], job_id: str, after: int) -> AsyncIt
     headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
     path, description = f"/v1/jobs/{job_id}/events", f"the events of {job_id}"
     async with transport.open(path, headers, description) as body:
+        transport.check_is("stream of events", body.response)
         async for frame in parse(body.lines()):
             yield frame
 

@@ -2,11 +2,12 @@
 
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from threading import Event
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 import httpx
+from pydantic import ValidationError
 
 from zpruner.client.models.jobs import Problem
 from zpruner.client.transport.errors import BucketResponseError, ProblemError, ServiceError
@@ -18,6 +19,9 @@ PAUSES_S = (0.2, 0.5, 1.0)
 
 WITHOUT_CONTENT = (httpx.codes.NO_CONTENT, httpx.codes.NOT_MODIFIED)
 """Statuses of responses without a body."""
+
+FORMS = {"JSON": "json", "stream of events": "text/event-stream"}
+"""The part of a content type by which each form of a response is known."""
 
 MAX_RETRIES = 5
 """The maximum number of retries of a request that exceeds the rate limit."""
@@ -128,14 +132,23 @@ class Transport(Generic[Mode]):
             response = await self._request(method, path, options)
         if response.is_error:
             raise ProblemError(problem_of(response))
-        self._check_is_json(response)
+        if response.status_code not in WITHOUT_CONTENT:
+            self.check_is("JSON", response)
         return response
 
-    def _check_is_json(self, response: httpx.Response) -> None:
-        """Check that a response is JSON, unless its status says that it has no content."""
+    def check_is(self, form: str, response: httpx.Response) -> None:
+        """Check the content type of a response.
+
+        Args:
+            form: a key of ``FORMS``.
+            response: a response that has content.
+
+        Raises:
+            ServiceError: its content is of another type, for instance a page of a proxy.
+        """
         kind = response.headers.get("content-type", "nothing")
-        if response.status_code not in WITHOUT_CONTENT and "json" not in kind:
-            answer = f"{self.base_url} answered {response.status_code} with no JSON, but {kind}"
+        if FORMS[form] not in kind:
+            answer = f"{self.base_url} answered {response.status_code} with no {form}, but {kind}"
             raise ServiceError(f"{answer}: is ZPRUNER_URL right?")
 
     async def submit(self, path: str, body: Params, key: str) -> httpx.Response:
@@ -248,10 +261,10 @@ class Transport(Generic[Mode]):
 
 def problem_of(response: httpx.Response) -> Problem:
     """Return a response's problem document; if it has none, make a document from its status."""
-    if "json" in response.headers.get("content-type", ""):
-        return Problem.model_validate(response.json())
-    title = f"HTTP {response.status_code} {response.reason_phrase}"
-    return Problem(title=title, status=response.status_code)
+    status = response.status_code
+    with suppress(ValidationError):
+        return Problem.model_validate_json(response.content).model_copy(update={"status": status})
+    return Problem(title=f"HTTP {status} {response.reason_phrase}", status=status)
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

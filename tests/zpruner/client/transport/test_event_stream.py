@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from typer.testing import CliRunner
 
 from tests.zpruner.service import CREATED, Answer, Service, problem
-from zpruner import Client, ProblemError
+from zpruner import Client, ProblemError, ServiceError
 from zpruner.cli.commands.main import app
+from zpruner.client.transport import event_stream
 from zpruner.client.transport.event_stream import Frame, parse
+from zpruner.client.transport.outage import Outage
 
 PATH = "/v1/jobs/job_1/events"
 END = "event: end\ndata: {}\n\n"
@@ -49,6 +52,15 @@ def test_an_unknown_job_is_not_followed(service: Service, client: Client) -> Non
     with pytest.raises(ProblemError, match="job_not_found"):
         list(client.jobs.events("job_1", follow=True))
     assert len(service.seen) == 1
+
+
+def test_a_page_of_another_server_is_not_followed(
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "Outage", partial(Outage, within_s=-1.0))
+    service.prepare(PATH, Answer(200, b"<html>", headers={"Content-Type": "text/html"}))
+    with pytest.raises(ServiceError, match="200 with no stream of events, but text/html: is ZPRU"):
+        list(client.jobs.events("job_1", follow=True))
 
 
 def test_comments_are_ignored_and_lines_of_data_are_joined() -> None:
