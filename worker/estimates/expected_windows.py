@@ -5,6 +5,7 @@ from itertools import islice
 
 from db.spec.datasets.files import ChatRow, DataFile
 from db.spec.inputs.references import Builtin, DatasetReference, HubDataset, LocalPath
+from db.spec.options.mix import shares_of
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.options.recover import recovery_of
 from worker.jobs.resources import Resources
@@ -23,6 +24,7 @@ from worker.sources.calibration import DEFAULT_SAMPLES, held_out_count
 from worker.sources.datasets import evaluation_length, row_length
 from worker.sources.encoding import Encoder
 from worker.sources.hub_datasets import BUILTIN_TEXTS
+from worker.sources.mixes import apportioned, too_few_for_share
 from worker.sources.models import ModelFolder
 from worker.sources.rows import ids_file, too_few
 from worker.sources.tokenizer import load_tokenizer
@@ -178,10 +180,11 @@ def _guessed_windows(
     length = window_length(spec, meta_model, row_length(dataset))
     measured = evaluation_length(own, length, position_limit(meta_model), spec.model)
     rows = _row_count(dataset, "dataset")
-    if rows is not None and spec.samples is not None and spec.samples > rows:
-        raise too_few("samples", spec.samples, rows, spec.dataset)
+    if rows is not None and spec.samples is not None:
+        _check_rows(spec, rows, spec.samples)
     samples = _calibration_count(spec, dataset, rows, length)
-    available = _known_evaluation_count(own, rows, samples)
+    used = apportioned(samples, shares_of(spec))[0]
+    available = _known_evaluation_count(own, rows, used)
     if available is not None:
         count = min(spec.eval_samples or available, available)
         return ExpectedWindows(samples, count, length, measured)
@@ -193,26 +196,39 @@ def _guessed_windows(
     return ExpectedWindows(samples, count, length, measured, (guess,))
 
 
+def _check_rows(spec: PruneSpec, rows: int, samples: int) -> None:
+    shares = shares_of(spec)
+    count = apportioned(samples, shares)[0]
+    if count > rows and len(shares) > 1:
+        raise too_few_for_share("dataset", spec.dataset, shares[0], count, rows)
+    if count > rows:
+        raise too_few("samples", samples, rows, spec.dataset)
+
+
 def _calibration_count(
     spec: PruneSpec, dataset: DatasetReference, rows: int | None, length: int
 ) -> int:
-    samples = spec.samples or DEFAULT_SAMPLES
+    samples, share = spec.samples or DEFAULT_SAMPLES, shares_of(spec)[0]
     if rows is not None:
-        return min(samples, rows)
+        return min(samples, int(rows / share))
     if spec.samples is None and isinstance(dataset, LocalPath):
         kept = dataset.path.stat().st_size * (1 if spec.eval_dataset else 1 - HELD_OUT_SHARE)
-        return max(1, min(samples, int(kept) // CHARACTERS_PER_TOKEN // length))
+        windows = int(kept) // CHARACTERS_PER_TOKEN // length
+        return max(1, min(samples, int(windows / share)))
     return samples
 
 
 def _known_evaluation_count(
-    own: DatasetReference | None, rows: int | None, samples: int
+    own: DatasetReference | None, rows: int | None, used: int
 ) -> int | None:
-    """Return the number of evaluation windows in an ``input_ids`` file; None for text."""
+    """Return the number of evaluation windows in an ``input_ids`` file; None for text.
+
+    ``rows`` are those of ``dataset``, of which ``used`` are calibration windows.
+    """
     if own is not None:
         return _row_count(own, "eval_dataset")
     # If no row is left, the calibration windows are used for evaluation, too.
-    return None if rows is None else rows - samples or samples
+    return None if rows is None else rows - used or used
 
 
 def _row_count(reference: DatasetReference, field: str) -> int | None:

@@ -116,10 +116,7 @@ class MixedPart:
         for part, share, count in zip(self.parts, self.shares, counts, strict=True):
             rows = part.row_count() if isinstance(part, CalibrationPart) else None
             if rows is not None and rows < count:
-                reason = f"its share of {float(share):g} is {count} windows, and it has {rows}"
-                most = int(rows / share)
-                remedy = f"Give it a smaller share, or set samples to at most {most}."
-                raise SpecRefusedError(part.field, part.name, "too_few_rows", reason, remedy)
+                raise too_few_for_share(part.field, part.name, share, count, rows)
 
     def _check_kinds(self) -> None:
         texts = [part for part in self.parts if isinstance(part, CalibrationPart)]
@@ -143,6 +140,15 @@ class MixedPart:
         )
         remedy = "Give it a smaller share, set fewer tokens of recover, or name more text."
         raise SpecRefusedError(part.field, part.name, UNFIT, reason, remedy)
+
+
+def too_few_for_share(
+    field: str, name: str, share: Fraction, count: int, rows: int
+) -> SpecRefusedError:
+    """Return the refusal of a file of ``rows`` windows, fewer than ``count``, its share of all."""
+    reason = f"its share of {float(share):g} is {count} windows, and it has {rows}"
+    remedy = f"Give it a smaller share, or set samples to at most {int(rows / share)}."
+    return SpecRefusedError(field, name, "too_few_rows", reason, remedy)
 
 
 def apportioned(number: int, shares: Sequence[Fraction]) -> list[int]:

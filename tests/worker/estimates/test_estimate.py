@@ -454,6 +454,17 @@ def test_text_that_the_model_writes_takes_time_and_the_memory_of_the_whole_model
     assert large["memory"]["host_bytes"] > 1 << 50
 
 
+def test_a_file_of_a_mix_that_is_not_counted_needs_its_share_of_the_windows_alone(
+    settings: WorkerSettings,
+) -> None:
+    mix = [{"dataset": "wikitext2", "share": 0.5}]
+    found = estimate(spec(samples=2 * WINDOWS, eval_dataset="c4", mix=mix), settings)
+    assert found["windows"]["calibration"] == 2 * WINDOWS
+    with pytest.raises(SpecRefusedError, match="is 25 windows, and it has 24") as caught:
+        estimate(spec(samples=2 * WINDOWS + 2, eval_dataset="c4", mix=mix), settings)
+    assert caught.value.remedy == "Give it a smaller share, or set samples to at most 48."
+
+
 def test_the_recovery_of_a_gradual_job_is_planned_for_one_step(
     folder: Path, settings: WorkerSettings
 ) -> None:

@@ -35,10 +35,12 @@ def cache_bytes(config: PretrainedConfig, context: int, batch: int) -> int:
 
 
 def numbers_of_token(config: PretrainedConfig) -> int:
-    """Return how many numbers a layer of attention keeps of each token."""
-    heads: int = config.num_attention_heads
-    if getattr(config, "kv_lora_rank", None):  # latent attention, whose keys are expanded
-        keys: int = config.qk_nope_head_dim + config.qk_rope_head_dim
-        return heads * (keys + int(config.v_head_dim))
-    groups = getattr(config, "num_key_value_heads", None) or heads
+    """Return how many numbers a layer of attention stores of each token.
+
+    Latent attention stores the latents from which keys and values are expanded, since
+    transformers 5.15.
+    """
+    if getattr(config, "kv_lora_rank", None):
+        return int(config.kv_lora_rank + config.qk_rope_head_dim)
+    groups: int = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     return 2 * groups * head_width(config)
