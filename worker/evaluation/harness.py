@@ -140,8 +140,8 @@ class HarnessTask:
             max_tokens: the model's number of positions.
 
         Raises:
-            TaskError: the tokenizer lacks the token that starts a text, or the prompts cannot be
-                built.
+            TaskError: the tokenizer lacks the token that starts a text, the prompts cannot be
+                built, or an answer is longer than the model's context.
         """
         scorer = _Scorer(tokenizer, max_tokens)
         try:
@@ -151,6 +151,11 @@ class HarnessTask:
         except Exception as error:  # the harness and a task's templates raise anything
             first = str(error).partition("\n")[0][:300]
             raise TaskError(f"its prompts cannot be built: {first}") from error
+        longest = max((len(one.tokens) for one in scorer.asked), default=0)
+        if longest > max_tokens:
+            raise TaskError(
+                f"an answer has {longest} tokens, and the model has {max_tokens} positions"
+            )
         return scorer.asked
 
     def result(self, tokenizer: Any, max_tokens: int, scores: Sequence[Likelihood]) -> TaskResult:

@@ -12,9 +12,14 @@ from worker.jobs.result.pattern_section import pattern_section
 from worker.jobs.result.pruning_steps import pruning_steps
 from worker.jobs.stages.job_stages import card_steps
 
+_EMBEDDINGS = "Embeddings and\nhead are unchanged"
 _KEPT_ROWS = " in the rows of the tokens that stay"
 _UNCHANGED = ", and so are these tensors of the blocks"
 _TRAINED_NORMS = ". These tensors of the blocks were not pruned, but their norms were trained"
+_ROTATED = (
+    "Embeddings and\nhead were not pruned; they are those of the rotated model, and so are these "
+    "tensors of the blocks"
+)
 _TEMPLATE = """\
 ---
 library_name: transformers
@@ -49,8 +54,8 @@ tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 ```
 {patterns}"""
 _COVERAGE = """\
-{coverage:.1f} % of the parameters of the decoder blocks were subject to pruning. Embeddings and
-head are unchanged{rows}{but}: {untouched}.
+{coverage:.1f} % of the parameters of the decoder blocks were subject to pruning. {others}:
+{untouched}.
 {fallbacks} matrices were pruned in another way than requested; `report.json` lists them."""
 _KEPT = "Each tensor that stays is that of the dense model, bit for bit."
 _KEPT_TRAINED = "What stays has the weights of the dense model, but for those that were trained."
@@ -113,11 +118,18 @@ def _coverage(spec: PruneSpec, report: dict[str, Any]) -> str:
     metrics = report["metrics"]
     return _COVERAGE.format(
         coverage=100 * metrics["coverage"],
-        rows=_KEPT_ROWS if spec.vocabulary else "",
-        but=_TRAINED_NORMS if _trains_norms(spec) else _UNCHANGED,
+        others=_others(spec),
         untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
         fallbacks=metrics["fallbacks"] or "No",
     )
+
+
+def _others(spec: PruneSpec) -> str:
+    """Say what became of embeddings, head and the tensors that were not pruned."""
+    if spec.rotate is not None:
+        return _ROTATED
+    rows = _KEPT_ROWS if spec.vocabulary else ""
+    return _EMBEDDINGS + rows + (_TRAINED_NORMS if _trains_norms(spec) else _UNCHANGED)
 
 
 def _name(model: dict[str, Any]) -> str:

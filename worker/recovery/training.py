@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Generator
 from itertools import pairwise
+from math import isfinite
 from time import perf_counter
 
 import torch
 from torch import Tensor
 
+from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.recovery.head import DistillationHead
 from worker.recovery.optimizer import Optimizer, warmup_steps
@@ -79,7 +81,10 @@ class Training:
 
     def _start(self) -> TrainingState:
         before = self._point(0, None, self._log.measure_once("held_out", self._held_out_losses))
-        return TrainingState(0, 0, before.held_out_loss or 0.0, 0, (before,))
+        loss = before.held_out_loss or 0.0
+        if not isfinite(loss):
+            raise NotFiniteError("the held-out loss before the training")
+        return TrainingState(0, 0, loss, 0, (before,))
 
     def _step(self, state: TrainingState) -> TrainingState:
         step = state.step

@@ -93,6 +93,15 @@ def test_own_questions_are_judged_as_a_task_of_the_harness(model: Path, tmp_path
     )
 
 
+def test_an_answer_that_is_longer_than_the_context_is_refused(model: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    task = question_task("own", [Question("", "2 + 2 =", ("3", "4 " * 20), 1)], None)
+    room = max(len(one.tokens) for one in task.continuations(tokenizer, POSITIONS))
+    assert task.continuations(tokenizer, room)
+    with pytest.raises(TaskError, match=f"{room} tokens, and the model has {room - 1} positions"):
+        task.continuations(tokenizer, room - 1)
+
+
 def test_items_are_identified_by_their_prompts_their_answers_and_the_right_ones(
     model: Path,
 ) -> None:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from tests.models import FAMILIES, write_model
+from tests.models import FAMILIES, VOCABULARY, write_model
 from tests.worker.pruning.sweeps import tensors
 from tests.worker.recovery.recoveries import (
     EVALUATION,
@@ -242,16 +242,32 @@ def test_without_evaluation_windows_no_loss_is_measured(models: Models, tmp_path
 
 
 def test_a_gradient_that_is_not_finite_ends_the_training(models: Models, tmp_path: Path) -> None:
-    pruned, out, norm = tmp_path / "pruned", tmp_path / "out", "model.norm.weight"
-    shutil.copytree(models.pruned, pruned)
-    out.mkdir()
-    for file in pruned.glob("*.safetensors"):
-        stored = load_file(file)
-        if norm in stored:
-            save_file(stored | {norm: stored[norm] * torch.nan}, file)
-    recovery = _open(models.dense, pruned, out, recovery_of("masked"), EVALUATION[:0])
+    unseen = torch.ones(VOCABULARY, 1, dtype=torch.bool)
+    unseen[HELD_OUT.flatten()] = False  # else the held-out loss is the first that is not finite
+    pruned = _damaged(models, tmp_path, "model.embed_tokens.weight", unseen)
+    recovery = _open(models.dense, pruned, tmp_path, recovery_of("masked"), EVALUATION[:0])
     with pytest.raises(NotFiniteError, match="gradient of training step 1 contains NaN"):
         finish(recovery)
+
+
+def test_a_held_out_loss_that_is_not_finite_starts_no_training(
+    models: Models, tmp_path: Path
+) -> None:
+    pruned = _damaged(models, tmp_path, "model.norm.weight", torch.tensor(True))
+    recovery = _open(models.dense, pruned, tmp_path, recovery_of("masked"), EVALUATION[:0])
+    with pytest.raises(NotFiniteError, match="the held-out loss before the training contains NaN"):
+        finish(recovery)
+
+
+def _damaged(models: Models, folder: Path, name: str, places: Tensor) -> Path:
+    """Return a copy of the pruned model in which some numbers of a tensor are NaN."""
+    pruned = folder / "pruned"
+    shutil.copytree(models.pruned, pruned)
+    for file in pruned.glob("*.safetensors"):
+        stored = load_file(file)
+        if name in stored:
+            save_file(stored | {name: stored[name].masked_fill(places, torch.nan)}, file)
+    return pruned
 
 
 def _open(

@@ -57,7 +57,8 @@ def gradual_metrics(
 ) -> dict[str, Any]:
     """Return the metrics of a gradual job: those of the kept model, and the results of all steps.
 
-    Durations are those of all steps, and peaks of memory the highest of any step.
+    Durations are those of all steps, and peaks of memory the highest of any step. The steps and
+    tokens of a recovery are those of all trainings of the kept model.
     """
     each = [increment.model.metrics for increment in finished]
     metrics = kept.model.metrics | {"dense_loss_known": each[0]["dense_loss_known"]}
@@ -67,12 +68,20 @@ def gradual_metrics(
     for name in _PEAKS:
         if name in metrics:
             metrics[name] = max(step[name] for step in each)
+    if "recovery" in metrics:
+        metrics["recovery"] = _recovery([step["recovery"] for step in each], kept.number)
     stopped = next((increment.number for increment in finished if increment.failures), None)
     return metrics | {
         "steps": [step_result(increment) for increment in finished],
         "kept_step": kept.number,
         "stopped_at_step": stopped,
     }
+
+
+def _recovery(each: Sequence[dict[str, Any]], kept: int) -> dict[str, Any]:
+    """Return the last of the first ``kept`` trainings, with the work of all of them."""
+    work = {name: sum(part[name] for part in each[:kept]) for name in ("steps", "tokens")}
+    return each[kept - 1] | work | {"seconds": sum(part["seconds"] for part in each)}
 
 
 def stopped_warning(finished: Sequence[FinishedIncrement], kept: FinishedIncrement) -> list[str]:

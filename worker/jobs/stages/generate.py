@@ -69,6 +69,9 @@ class GenerateStage(Stage):
         prompts = job.spec.prompts or PROMPTS
         encoded = {prompt: torch.tensor(tokenizer(prompt)["input_ids"]) for prompt in prompts}
         room = position_limit(job.meta_model) - TOKENS
+        if room < 1:
+            reason = f"the model has {room + TOKENS} positions, and {TOKENS} tokens are written"
+            raise SpecRefusedError("generate", True, UNFIT, reason, "Leave generate out.")
         for prompt, ids in encoded.items():
             if not 0 < len(ids) <= room:
                 reason = f"it has {len(ids)} tokens, and the model can continue 1 to {room}"

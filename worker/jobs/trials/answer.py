@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,7 +45,7 @@ def answer(
         Progress after each token, where the job may be interrupted.
 
     Raises:
-        SpecRefusedError: the dense model cannot be used, or the prompt is too long for it.
+        SpecRefusedError: the dense model cannot be used, or the prompt is too long for a model.
     """
     yield JobProgress(Phase.resolving, 0.0)
     device = rank_devices(compute_device(resources.device), 1)[0]
@@ -52,15 +53,20 @@ def answer(
     yield JobProgress(Phase.loading, _OPENED / 2)
     dtype = compute_dtype(spec.dtype, device)
     dense = MetaModel.open(model.path, dtype, device)
-    tokenizer, ids = _encoded(request, model, dense)
     # Its own config describes a model from which units or blocks were removed.
     pruned = MetaModel.open(tried.folder, dtype, device, weights=tried.folder)
+    tokenizer = _tokenizer(model.path, model.name)
+    own = tokenizer if spec.vocabulary is None else _tokenizer(tried.folder, model.name)
+    asked = {
+        "dense": (dense, tokenizer, _encoded(request, tokenizer, dense)),
+        "pruned": (pruned, own, _encoded(request, own, pruned)),
+    }
     texts: dict[str, str] = {}
-    for name, meta_model in {"dense": dense, "pruned": pruned}.items():
+    for name, (meta_model, words, ids) in asked.items():
         start = _OPENED + (1 - _OPENED) * len(texts) / 2
         budget = resources.memory_budget_bytes
         written = yield from _continued(meta_model, ids, request, start, budget)
-        texts[name] = tokenizer.decode(written)
+        texts[name] = words.decode(written)
     return JobResult(texts, has_files=False)
 
 
@@ -73,20 +79,23 @@ def _dense_model(spec: PruneSpec, tried: TriedModel, resources: Resources) -> Mo
     return fetch_model(reference, secret, may_be_scaled=copies_weights(spec))
 
 
-def _encoded(
-    request: TrialRequest, model: ModelFolder, meta_model: MetaModel
-) -> tuple[Any, Tensor]:
-    """Return the model's tokenizer, and the token ids ``[n]`` of the prompt."""
-    if (tokenizer := load_tokenizer(model.path, model.name)) is None:
+def _tokenizer(folder: Path, model: str) -> Any:
+    """Return the tokenizer in a folder; of a job with ``vocabulary``, each model has its own."""
+    if (tokenizer := load_tokenizer(folder, model)) is None:
         reason, remedy = "the model has no tokenizer", "Name a model with a tokenizer."
-        raise SpecRefusedError("model", model.name, "no_tokenizer", reason, remedy)
+        raise SpecRefusedError("model", model, "no_tokenizer", reason, remedy)
+    return tokenizer
+
+
+def _encoded(request: TrialRequest, tokenizer: Any, meta_model: MetaModel) -> Tensor:
+    """Return the token ids ``[n]`` of the prompt."""
     ids = torch.tensor(tokenizer(request.prompt)["input_ids"], dtype=torch.int64)
     room = position_limit(meta_model) - request.max_tokens
     if not 0 < len(ids) <= room:
         reason = f"it has {len(ids)} tokens, and the model can continue 1 to {room}"
         remedy = "Shorten the prompt, or set a smaller max_tokens."
         raise SpecRefusedError("prompt", request.prompt[:100], UNFIT, reason, remedy)
-    return tokenizer, ids
+    return ids
 
 
 def _continued(

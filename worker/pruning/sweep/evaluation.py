@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import islice
+from math import isfinite
 
 import torch
 from torch import Tensor
 
+from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.activations import Activations
 from worker.pruning.model.block_inputs import BlockInputs
@@ -79,11 +81,14 @@ class Evaluation:
         for hidden in islice(streams.evaluation, dense_batches):
             streams.dense_evaluation.append(hidden)
 
-    def output_error(self, streams: Streams) -> float | None:
+    def output_error(self, streams: Streams, block: str) -> float | None:
         """Return the norm of the pruned states' error, relative to the norm of the dense states.
 
         Both norms are taken over all ranks' batches that start within the first
         ``COMPARED_WINDOWS`` windows. Without windows, the result is None.
+
+        Raises:
+            NotFiniteError: the states that ``block`` has computed overflow their dtype.
         """
         device = self._meta_model.device
         sums = torch.zeros(2, dtype=torch.float64, device=device)
@@ -95,6 +100,8 @@ class Evaluation:
             sums[0] += (pruned - dense).square().sum()
             sums[1] += dense.square().sum()
         error, size = self._ranks.all_reduce(sums).tolist()
+        if not isfinite(error):
+            raise NotFiniteError(f"the output of {block}")
         return float((error / size) ** 0.5) if size else None
 
     def losses(self, streams: Streams, head: Weights) -> WindowLosses:

@@ -359,7 +359,8 @@ class ModelPruner:
         stages = yield from self._seconds.each("prune", steps)
         with self._seconds("evaluate"):
             self._block_inputs.advance(block, index, streams.evaluation)
-            return stages, self._evaluation.output_error(streams)
+            name = self._meta_model.block_name(index)
+            return stages, self._evaluation.output_error(streams, name)
 
     def _result(
         self, dense: list[float], pruned: list[float], distances: list[list[float]]

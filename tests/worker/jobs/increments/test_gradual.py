@@ -129,11 +129,14 @@ def test_steps_are_refined_and_recovered_and_keep_what_is_removed(
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["metrics"]["steps"] == results
     assert report["recovery"]["settings"]["tokens"] == 256  # half of the windows in each step
+    assert metrics["recovery"]["tokens"] == 512
+    assert metrics["recovery"]["steps"] == 2 * report["recovery"]["plan"]["steps"]
     assert {one.step for one in seen if one.phase is Phase.recovering} == {(1, 2), (2, 2)}
     fractions = [one.fraction for one in seen]
     assert fractions == pytest.approx(sorted(fractions))
     card = (tmp_path / "out" / "README.md").read_text()
     assert "- pruned in 2 steps, each of which continued the one before" in card
+    assert "steps on 512 tokens" in card
     assert f"| 2 | {100 * results[1]['sparsity']:.2f} % | {results[1]['parameters']:,} |" in card
     if fields is NEURONS:
         assert json.loads((tmp_path / "out" / CONFIG).read_text())["intermediate_size"] == 24

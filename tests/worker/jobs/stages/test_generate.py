@@ -77,6 +77,13 @@ def test_a_prompt_that_leaves_no_room_is_refused(folder: Path) -> None:
     assert refused.value.field == "prompts"
 
 
+def test_a_model_with_too_few_positions_for_any_prompt_is_refused(folder: Path) -> None:
+    write_model_and_tokenizer(folder / "model", positions=TOKENS)
+    with pytest.raises(SpecRefusedError, match=f"has {TOKENS} positions, and {TOKENS} tok") as e:
+        run(folder)
+    assert (e.value.field, e.value.remedy) == ("generate", "Leave generate out.")
+
+
 def test_a_model_that_does_not_fit_generates_the_same_texts(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,10 @@ def test_the_folder_loads_and_the_report_names_the_rotations(folder: Path) -> No
     assert 0.5 < ratio < 2
     loaded = AutoModelForCausalLM.from_pretrained(folder / "out")
     assert loaded(random_ids(2, 24)).logits.isfinite().all()
-    assert "[RoSTE](https://arxiv.org/abs/2502.09003)" in (folder / "out/README.md").read_text()
+    card = (folder / "out/README.md").read_text()
+    assert "[RoSTE](https://arxiv.org/abs/2502.09003)" in card
+    assert "head were not pruned; they are those of the rotated model" in card
+    assert "unchanged" not in card
 
 
 def test_a_model_that_cannot_be_rotated_is_a_problem_of_the_field() -> None:

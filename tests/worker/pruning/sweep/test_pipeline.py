@@ -172,6 +172,16 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
         _sweep(tmp_path / "spoilt", tmp_path / "out")
 
 
+def test_the_block_whose_output_overflows_float16_is_named(tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(write_model(tmp_path / "sound", FAMILIES["llama"]))
+    mlp = model.model.layers[1].mlp
+    mlp.up_proj.weight.data.mul_(1e3)
+    mlp.down_proj.weight.data.mul_(5e5)  # each weight and each input of a matrix fits into float16
+    model.save_pretrained(tmp_path / "large")
+    with pytest.raises(NotFiniteError, match=r"the output of model\.layers\.1 contains NaN"):
+        _sweep(tmp_path / "large", tmp_path / "out", dtype=torch.float16)
+
+
 @pytest.mark.parametrize(
     ("family", "propagation", "solver"),
     [  # each family and each solver with each propagation

@@ -78,9 +78,10 @@ class RankAnswersStage(Stage):
         prompts = [torch.tensor(tokenizer(question.prompt)["input_ids"]) for question in questions]
         room = position_limit(job.meta_model) - MOST_TOKENS
         if (longest := max(map(len, prompts))) > room:
-            reason = f"a question has {longest} tokens, and the model can answer 1 to {room}"
+            reason = f"a question has {longest} tokens, and the model has room for {max(room, 0)}"
+            remedy = "Name shorter questions." if room > 0 else "Leave rank_answers out."
             value = asked.model_dump(mode="json")
-            raise SpecRefusedError("rank_answers", value, UNFIT, reason, "Name shorter questions.")
+            raise SpecRefusedError("rank_answers", value, UNFIT, reason, remedy)
         return cls(job, asked, tokenizer, questions, prompts)
 
     def measure(

@@ -137,8 +137,13 @@ def test_a_model_without_tokenizer_or_room_is_refused(folder: Path) -> None:
     with pytest.raises(SpecRefusedError, match="no tokenizer"):
         run(folder, **names)
     write_model_and_tokenizer(folder / "short", positions=64)
-    with pytest.raises(SpecRefusedError, match="the model can answer 1 to 56"):
+    with pytest.raises(SpecRefusedError, match="the model has room for 56") as refused:
         run(folder, model=f"local:{folder / 'short'}")
+    assert refused.value.remedy == "Name shorter questions."
+    write_model_and_tokenizer(folder / "shorter", positions=8)
+    with pytest.raises(SpecRefusedError, match="the model has room for 0") as refused:
+        run(folder, model=f"local:{folder / 'shorter'}", seq_len=8)
+    assert refused.value.remedy == "Leave rank_answers out."
 
 
 def test_the_drop_is_paired_by_question() -> None:
