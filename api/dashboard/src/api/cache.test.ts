@@ -22,15 +22,20 @@ const service = vi.hoisted(() => {
 const BLOCK = { index: 1, total: 4, name: "model.layers.1" };
 const at = (second: number) => `2026-01-05T09:31:0${second}Z`;
 const page = (...data: Job[]) => ({ data, next_cursor: null, has_more: false });
-let queries: QueryClient;
-const id = "job_1";
+let queries = new QueryClient();
+let tests = 0;
+let id: string;
 
 let cache: typeof import("./cache.ts");
 let jobs: typeof import("./jobs.ts");
 let list: ReturnType<typeof jobs.jobList>;
 
 beforeEach(async () => {
-  vi.resetModules(); // work on one job is spread over time, so each test begins anew
+  // Work on one job is spread over time, and that of the test before may not have ended.
+  vi.resetModules();
+  queries.clear();
+  tests += 1;
+  id = `job_${tests}`;
   cache = await import("./cache.ts");
   jobs = await import("./jobs.ts");
   list = jobs.jobList({ status: [], label: [], sort: "-created" });
