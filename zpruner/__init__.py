@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         CorruptedError,
         FilesDeletedError,
         NoFilesError,
+        OtherFileError,
         ProblemError,
         ServiceError,
     )
@@ -47,6 +48,7 @@ __all__ = [
     "Job",
     "LogLine",
     "NoFilesError",
+    "OtherFileError",
     "Output",
     "Problem",
     "ProblemError",

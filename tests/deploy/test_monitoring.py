@@ -11,6 +11,7 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from typer.main import get_group
 
 from api.services.metrics import Metrics
 from db.core.session import Sessions
@@ -19,6 +20,7 @@ from db.files.file_store import FileStore
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from tests.factories import make_job
+from zpruner.cli.commands.main import app
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 MONITORING = DEPLOY / "helm" / "zpruner" / "monitoring"
@@ -89,6 +91,13 @@ def test_every_alert_says_what_happened_and_what_to_do() -> None:
         assert rule["labels"]["severity"] in ("warning", "critical"), rule["alert"]
         assert rule["annotations"]["summary"].endswith("."), rule["alert"]
         assert rule["annotations"]["remedy"].endswith("."), rule["alert"]
+
+
+def test_every_command_that_an_alert_names_exists() -> None:
+    text = (MONITORING / "alerts.yaml").read_text()
+    named = set(re.findall(r"\bzpruner ([a-z]+)", text))
+    assert named
+    assert named <= get_group(app).commands.keys()
 
 
 def test_every_alert_is_documented() -> None:

@@ -16,6 +16,8 @@ SCRIPT = Path(__file__).parents[2] / "deploy" / "slurm" / "worker.sbatch"
 SRUN = '#!/bin/bash\nexec "$@"\n'
 ZPRUNER = """#!/bin/bash
 if [ "$1" = queues ]; then cat queues.json; exit; fi
+own=$(compgen -e | grep -E '^ZPRUNER_(WORKER_QUEUES|IDLE_S|CHECK_EVERY_S)$')
+if [ -n "$own" ]; then echo "unknown settings: $own" > log; exit 2; fi
 trap 'echo stopped >> log; exit 0' TERM
 echo "$@" >> log
 while [ ! -e ended ]; do sleep 0.02; done
@@ -39,6 +41,7 @@ def script(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         "ZPRUNER_ENV_FILE": "settings",
         "ZPRUNER_IDLE_S": "1",
         "ZPRUNER_URL": "http://127.0.0.1:9",
+        "ZPRUNER_WORKER_QUEUES": "gpu,h100",
     }
     process = subprocess.Popen(["bash", SCRIPT], cwd=tmp_path, env=environment, text=True)
     try:
@@ -58,7 +61,7 @@ def test_the_worker_hands_its_job_back_before_the_time_ends(
 ) -> None:
     script.send_signal(signal.SIGTERM)  # as --signal=B:TERM@120 does
     assert script.wait(DEADLINE_S) == 0
-    assert log(tmp_path) == ["part worker -Q gpu -n slurm-7", "stopped"]
+    assert log(tmp_path) == ["part worker -Q gpu,h100 -n slurm-7", "stopped"]
 
 
 def test_the_worker_ends_when_its_queues_have_been_empty(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperCommand
 
 from api.schemas.requests import JobRequest
 from db.spec.catalogue import METHODS
@@ -57,16 +58,18 @@ def test_each_job_on_the_page_of_a_method_is_a_valid_request() -> None:
     assert len(jobs) > 25
 
 
+def test_each_command_and_each_option_of_the_pages_exists() -> None:
+    known, wrong = dict(commands()), []
+    for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]:
+        text = page.read_text("utf-8")
+        for words in re.findall(r"(?:`|^ *|&& |\$\()(zpruner [a-z][^`#|&\n]*)", text, re.M):
+            wrong += [] if _is_possible(words, known) else [(page.name, words)]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/features.md", "docs/first-steps.md"])
-def test_each_command_that_shows_a_claim_exists(page: str) -> None:
+def test_each_test_that_shows_a_claim_exists(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
-    known = dict(commands())
-    for words in re.findall(r"(?:`|^)(zpruner [a-z][^`#\n]*)", text, re.M):
-        found = known[" ".join(words.split()[:2])]
-        options = {option for one in found.params for option in (*one.opts, *one.secondary_opts)}
-        named = set(re.findall(r" (--[\w-]+)", words)) - {"--help"}
-        takes_any = found.context_settings == PASS_ARGUMENTS_ON
-        assert takes_any or named <= options, words
     for path in re.findall(r"\b(tests/[\w/.]+)", text):
         assert (ROOT / path).exists(), path
     for module in re.findall(r"python -m ((?:benchmarks|tests)[\w.]*)", text):
@@ -102,3 +105,16 @@ def test_each_decision_that_is_named_is_in_the_index() -> None:
 def _anchor(heading: str) -> str:
     words = re.sub(r"[^\w\s-]", "", heading).strip().lower()
     return re.sub(r"[-\s]+", "-", words)
+
+
+def _is_possible(words: str, known: dict[str, TyperCommand]) -> bool:
+    """Whether the first words are a command, or stand for any (`…`), and it has the options."""
+    first, *more = words.split()
+    if "…" in more[:2]:
+        return True
+    names = (" ".join([first, *more[:count]]) for count in (2, 1))
+    if (found := next((known[name] for name in names if name in known), None)) is None:
+        return False
+    options = {option for one in found.params for option in (*one.opts, *one.secondary_opts)}
+    named = set(re.findall(r" (--[\w-]+)", words)) - {"--help"}
+    return found.context_settings == PASS_ARGUMENTS_ON or named <= options

@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from zpruner.cli.durations import duration_text
-from zpruner.client.models.jobs import Event, GateFailure, JobFields, Preview, Result
+from zpruner.client.models.jobs import Event, GateFailure, JobFields, Preview, Problem, Result
 from zpruner.client.models.results import CancelledJobs
 
 
@@ -172,10 +172,10 @@ def summary(job: JobFields) -> str:
         f"  output {output.index}: {output.state} {output.url or ''}".rstrip()
         for output in job.outputs
     ]
-    if job.error is not None:
-        lines.append(f"  {job.error.code}: {job.error.detail}")
-        if job.error.hint and job.error.hint not in job.error.detail:
-            lines.append(f"  {job.error.hint}")
+    if (postponed := job.postponed) is not None:
+        lines.append(f"  postponed: attempt {postponed.attempt} of {postponed.attempts} follows")
+        lines += _reason(postponed.error)
+    lines += _reason(job.error)
     return "\n".join(lines)
 
 
@@ -195,6 +195,14 @@ def failure_text(failure: GateFailure) -> str:
         share = f"{100 * interval.confidence:g} %"
         got += f" ({share} interval {interval.low:.4g} to {interval.high:.4g})"
     return f"{failure.metric} = {got}, wanted {limit} {failure.wanted:g}"
+
+
+def _reason(error: Problem | None) -> list[str]:
+    """Describe a problem and its remedy; none if there is no problem."""
+    if error is None:
+        return []
+    is_named = not error.hint or error.hint in error.detail
+    return [f"  {error.code}: {error.detail}", *([] if is_named else [f"  {error.hint}"])]
 
 
 def _fields(spec: dict[str, Any]) -> list[str]:

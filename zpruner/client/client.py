@@ -22,6 +22,7 @@ from zpruner.client.storage import Storage
 from zpruner.client.sweeps import Sweeps
 from zpruner.client.transport.errors import ClientSettingError
 from zpruner.client.transport.modes import Async, Mode, Sync, operation
+from zpruner.client.transport.shown_url import shown_url
 from zpruner.client.transport.transport import Transport
 from zpruner.client.transport.transports import AsyncTransport, SyncTransport
 from zpruner.client.triggers import Triggers
@@ -139,7 +140,7 @@ def _options(base_url: str | None, api_key: str | None) -> dict[str, Any]:
     base_url = base_url or os.environ.get("ZPRUNER_URL") or DEFAULT_URL
     if not _is_service_url(base_url):
         form = "as http://127.0.0.1:8000, without /v1"
-        problem = f"{base_url} is not the URL of a service. Write ZPRUNER_URL {form}."
+        problem = f"{shown_url(base_url)} is not the URL of a service. Write ZPRUNER_URL {form}."
         raise ClientSettingError(problem)
     api_key = api_key or os.environ.get("ZPRUNER_API_KEY")
     if api_key and not (api_key.isascii() and api_key.isprintable()):

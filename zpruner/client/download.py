@@ -10,7 +10,7 @@ import httpx
 
 from zpruner.client.models.jobs import Artifact
 from zpruner.client.partial_file import PartialFile, Piece
-from zpruner.client.transport.errors import BucketResponseError, ServiceError
+from zpruner.client.transport.errors import BucketResponseError, OtherFileError, ServiceError
 from zpruner.client.transport.transport import MAX_RETRIES, Body, Transport
 from zpruner.files.errors import FilesError
 from zpruner.files.zstd import Expansion
@@ -28,6 +28,8 @@ async def download(
     folder: Path,
     parallel: int,
     format: Format,
+    *,
+    force: bool,
 ) -> list[Path]:
     """Download artifacts into ``folder``, resuming an earlier download.
 
@@ -37,6 +39,7 @@ async def download(
 
     Raises:
         ValueError: there is no such format.
+        OtherFileError: without ``force``, a file of another content would be replaced.
         CorruptedError: the sha256 of a downloaded file is wrong.
         ServiceError: an artifact's name points outside the folder, the service refused the request,
             or the connection was lost.
@@ -46,9 +49,13 @@ async def download(
     piece_bytes = PIECE_BYTES if parallel > 1 else None
     compressed = format == "zstd"
     files = [
-        await transport.call_blocking(PartialFile.open, folder, artifact, piece_bytes, compressed)
-        for artifact in artifacts
+        await transport.call_blocking(PartialFile.find, folder, artifact) for artifact in artifacts
     ]
+    others = [file.path for file in files if file.replaces_another]
+    if others and not force:
+        raise OtherFileError(others)
+    for file in files:
+        await transport.call_blocking(file.begin, piece_bytes, compressed)
     cancelled = Event()
     calls: list[Callable[[], Coroutine[Any, Any, None]]] = []
     for file in files:
@@ -101,9 +108,11 @@ async def _write(body: Body, file: PartialFile, piece: Piece, cancelled: Event) 
         file.restart(piece)
     with file.open_at(piece) as part:
         async for data in _content(body, file.artifact.name):
-            needed = data[: piece.stop - piece.start]
-            part.write(needed)
-            file.advance(piece, len(needed))
+            needed = memoryview(data)[: piece.stop - piece.start]
+            while needed:
+                count = part.write(needed)
+                file.advance(piece, count)
+                needed = needed[count:]
             if cancelled.is_set() or piece.start == piece.stop:
                 return
     raise ServiceError(f"the download of {file.artifact.name} was interrupted; try again to resume")

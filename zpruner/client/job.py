@@ -83,17 +83,26 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
 
     @operation
     async def download(
-        self, folder: str | Path, *, parallel: int = PARALLEL, format: Format = "plain"
+        self,
+        folder: str | Path,
+        *,
+        parallel: int = PARALLEL,
+        format: Format = "plain",
+        force: bool = False,
     ) -> Sequence[Path]:
         """Download the job's files into ``folder`` and verify them; call again to resume.
 
-        With the format ``zstd``, fewer bytes are sent, and the same files are written.
+        With the format ``zstd``, fewer bytes are sent, and the same files are written. With
+        ``force``, files of another content are replaced.
 
         Raises:
             NoFilesError: the job has not succeeded.
             FilesDeletedError: a retention rule deleted the files.
+            OtherFileError: without ``force``, a file of another content would be replaced.
         """
-        return await download_files(self._transport, self.id, Path(folder), parallel, format)
+        return await download_files(
+            self._transport, self.id, Path(folder), parallel, format, force=force
+        )
 
 
 def job_from(transport: Transport[Mode], response: Any) -> Job[Mode]:
@@ -146,7 +155,13 @@ async def create_link(transport: Transport[Any], path: str, expires_in_s: int | 
 
 
 async def download_files(
-    transport: Transport[Any], job_id: str, folder: Path, parallel: int, format: Format
+    transport: Transport[Any],
+    job_id: str,
+    folder: Path,
+    parallel: int,
+    format: Format,
+    *,
+    force: bool,
 ) -> Sequence[Path]:
     """Download the files of a job that has succeeded."""
     job = await get_job(transport, job_id)
@@ -156,4 +171,4 @@ async def download_files(
     for artifact in artifacts:
         if artifact.deleted_at is not None:
             raise FilesDeletedError(job_id, artifact)
-    return await download.download(transport, artifacts, folder, parallel, format)
+    return await download.download(transport, artifacts, folder, parallel, format, force=force)

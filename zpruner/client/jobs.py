@@ -285,6 +285,7 @@ class Jobs(Resource[Mode]):
         *,
         parallel: int = PARALLEL,
         format: Format = "plain",
+        force: bool = False,
     ) -> Sequence[Path]:
         """Download a job's files into ``folder`` and verify them; call again to resume.
 
@@ -293,12 +294,16 @@ class Jobs(Resource[Mode]):
             folder: the folder to write to; it is created if it is missing.
             parallel: how many pieces of files are downloaded at once.
             format: with ``zstd``, fewer bytes are sent, and the same files are written.
+            force: whether files of another content are replaced.
 
         Raises:
             NoFilesError: the job has not succeeded.
             FilesDeletedError: a retention rule deleted the files.
+            OtherFileError: without ``force``, a file of another content would be replaced.
         """
-        return await download_files(self._transport, job_id, Path(folder), parallel, format)
+        return await download_files(
+            self._transport, job_id, Path(folder), parallel, format, force=force
+        )
 
     @operation
     async def wait(

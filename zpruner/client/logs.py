@@ -34,12 +34,16 @@ async def follow_log(
             # Read the status before the lines: once a job has ended, its log is complete.
             is_final = (await transport.get(f"/v1/jobs/{job_id}"))["status"] in FINAL
             async for line in log_lines(transport, job_id, params):
-                params = {name: value for name, value in params.items() if name != "tail"}
-                params["after"] = line.id
+                params = _without_tail(params) | {"after": line.id}
                 yield line
+            params = _without_tail(params)
             if is_final:
                 return
             outage.reset()
         except ServiceError as error:
             outage.check(error)
         await transport.sleep(POLL_EVERY_S)
+
+
+def _without_tail(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if name != "tail"}

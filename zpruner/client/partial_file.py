@@ -49,35 +49,40 @@ class PartialFile:
         self._lock, self._unsaved = threading.Lock(), 0
 
     @classmethod
-    def open(
-        cls, folder: Path, artifact: Artifact, piece_bytes: int | None, compressed: bool
-    ) -> "PartialFile":
-        """Return an artifact's file in ``folder``, with the ranges that are missing as pieces.
-
-        Ranges that an earlier download completed are kept.
-
-        Args:
-            folder: the folder to write to.
-            artifact: the file to download.
-            piece_bytes: the maximum size of a piece. With None, each missing range is one piece,
-                and the pieces must be downloaded one after another.
-            compressed: whether a file of which nothing is there is one piece that is compressed.
+    def find(cls, folder: Path, artifact: Artifact) -> "PartialFile":
+        """Return an artifact's file in ``folder``; nothing is written yet.
 
         Raises:
             ServiceError: the artifact's name points outside the folder.
         """
         file = cls(artifact, safe_path(folder, artifact.name))
-        file._is_sequential = piece_bytes is None
         file.is_complete = file.path.is_file() and file_sha256(file.path) == artifact.sha256
-        if not file.is_complete:
-            file.path.parent.mkdir(parents=True, exist_ok=True)
-            file._part.touch()
-            gaps = file._missing_ranges()
-            file._is_compressed = compressed and gaps == [Piece(0, artifact.size_bytes)]
-            step = None if file._is_compressed else piece_bytes
-            file.pieces = [part for gap in gaps for part in _split(gap, step)]
-            file.save()
         return file
+
+    @property
+    def replaces_another(self) -> bool:
+        """Whether a file of another content is there, which no earlier download was to replace."""
+        is_begun = self._part.exists() or self._missing_file.exists()
+        return self.path.is_file() and not self.is_complete and not is_begun
+
+    def begin(self, piece_bytes: int | None, compressed: bool) -> None:
+        """Divide what is missing of the file into pieces; what an earlier download got is kept.
+
+        Args:
+            piece_bytes: the maximum size of a piece. With None, each missing range is one piece,
+                and the pieces must be downloaded one after another.
+            compressed: whether a file of which nothing is there is one piece that is compressed.
+        """
+        self._is_sequential = piece_bytes is None
+        if self.is_complete:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._part.touch()
+        gaps = self._missing_ranges()
+        self._is_compressed = compressed and gaps == [Piece(0, self.artifact.size_bytes)]
+        step = None if self._is_compressed else piece_bytes
+        self.pieces = [part for gap in gaps for part in _split(gap, step)]
+        self.save()
 
     def headers(self, piece: Piece) -> dict[str, str]:
         """Return the headers that request a piece: a range, or the whole file if that is missing.

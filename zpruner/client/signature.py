@@ -41,24 +41,35 @@ def verify(
     if missing := [name for name in names if name not in fields]:
         raise SignatureError(f"the header {missing[0]} is missing")
     message_id, timestamp, signatures = (fields[name] for name in names)
-    if not timestamp.isascii() or not timestamp.isdigit():
-        raise SignatureError("webhook-timestamp is not a number")
-    if abs(time.time() - int(timestamp)) > tolerance_s:
+    signed_at = _moment(timestamp)
+    if abs(time.time() - signed_at.timestamp()) > tolerance_s:
         raise SignatureError("the message was signed too long ago, or the clocks differ")
     try:
         content = body.decode() if isinstance(body, bytes) else body
     except UnicodeDecodeError:
         raise SignatureError("the body is not UTF-8, so the service has not sent it") from None
     # The library's own `verify` has a fixed tolerance, and its errors do not say what is wrong.
-    expected = Webhook(secret).sign(
-        message_id, datetime.fromtimestamp(int(timestamp), UTC), content
-    )
-    # A list: every signature is compared, so that the time taken does not depend on the first.
-    matches = [
-        hmac.compare_digest(expected.encode(), signature.encode())
-        for signature in signatures.split()
-    ]
+    try:
+        expected = Webhook(secret).sign(message_id, signed_at, content).encode()
+        # A list: every signature is compared, so that the time taken does not depend on the first.
+        matches = [hmac.compare_digest(expected, one.encode()) for one in signatures.split()]
+    except UnicodeEncodeError:
+        raise SignatureError("the message is not UTF-8, so the service has not sent it") from None
     if not any(matches):
         raise SignatureError("no signature matches: the secret differs, or the body was changed")
     event: dict[str, Any] = json.loads(content)
     return event
+
+
+def _moment(timestamp: str) -> datetime:
+    """Read a number of seconds since 1970.
+
+    Raises:
+        SignatureError: it is no number, or a moment that no clock has.
+    """
+    if not timestamp.isascii() or not timestamp.isdigit():
+        raise SignatureError("webhook-timestamp is not a number")
+    try:
+        return datetime.fromtimestamp(int(timestamp), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise SignatureError("webhook-timestamp is too large") from None

@@ -3,10 +3,17 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
+from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
+from db.core.clock import now
+from tests.api.work import finish_job
+from tests.factories import make_job, make_problem
+from tests.zpruner.live import Live
 from tests.zpruner.service import Answer, Service, artifact, job, page, problem
 from zpruner.cli.commands.main import app
 
@@ -287,3 +294,17 @@ def test_submit_and_rerun_print_the_warnings_of_the_new_job(service: Service) ->
     for words in (("submit", "m", "--dataset", "c4"), ("rerun", "job_0")):
         made = run(service, *words)
         assert (made.stdout, made.stderr) == ("job_1\n", "warning: few windows\n")
+
+
+def test_get_prints_a_job_as_the_service_returns_it(live: Live) -> None:
+    gate = {"max": {}, "min": {"sparsity": 0.9}, "confidence": None}
+    error = make_problem(hint="Wait.").model_dump(mode="json")
+    priced: dict[str, Any] = {"hourly_price": 2.5, "currency": "EUR", "gate": gate}
+    waiting: dict[str, Any] = {"not_before": now(timedelta(hours=1)), "retries": 1, "error": error}
+    for made in (
+        finish_job(live.sessions, live.store, **priced),
+        make_job(live.sessions, **waiting),
+    ):
+        shown = json.loads(live.run("get", made.id, "--json").stdout)
+        assert shown == httpx.get(f"{live.url}/v1/jobs/{made.id}").json()
+    assert shown["postponed"]["error"]["hint"] == "Wait."

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from zpruner.cli.display import progress_display, result_text, summary
 from zpruner.cli.tables import jobs_table
-from zpruner.client.models.jobs import Cost, JobFields, Problem, Result
+from zpruner.client.models.jobs import Cost, JobFields, Postponed, Problem, Result
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -85,3 +85,14 @@ def test_a_remedy_that_the_error_contains_is_not_repeated() -> None:
     error = Problem(code="unusable_task", detail="it failed. Try again.", hint="Try again.")
     text = summary(JobFields(id="job_1", status="failed", created_at=BEGUN, error=error))
     assert text.count("Try again.") == 1
+
+
+def test_a_postponed_job_is_described_with_the_reason() -> None:
+    error = Problem(code="storage_unavailable", detail="it went away.", hint="Wait.")
+    postponed = Postponed(until=BEGUN, attempt=2, attempts=5, error=error)
+    waiting = JobFields(id="job_1", status="queued", created_at=BEGUN, postponed=postponed)
+    assert summary(waiting).splitlines()[1:] == [
+        "  postponed: attempt 2 of 5 follows",
+        "  storage_unavailable: it went away.",
+        "  Wait.",
+    ]

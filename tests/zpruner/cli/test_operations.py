@@ -51,6 +51,19 @@ def test_a_log_is_followed_until_its_job_has_ended(
     assert ids == ["1.1", "1.2", "1.3"]
 
 
+def test_lines_that_arrive_while_a_log_is_empty_are_shown(
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "POLL_EVERY_S", 0.01)
+    service.prepare("/v1/jobs/job_1", job("running"), job("succeeded"))
+    service.prepare(f"{LOGS}?tail=1", page(), page(line(3)))
+    service.prepare(LOGS, page(line(1), line(2), line(3)))
+
+    ids = [one.id for one in client.jobs.logs("job_1", tail=1, follow=True)]
+
+    assert ids == ["1.1", "1.2", "1.3"]
+
+
 def test_a_missing_log_is_not_waited_for(service: Service, client: Client) -> None:
     service.prepare("/v1/jobs/job_1", Answer(404, problem("job_not_found", 404)))
     with pytest.raises(ProblemError, match="job_not_found"):

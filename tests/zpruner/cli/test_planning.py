@@ -130,6 +130,13 @@ def test_estimate_waits_until_it_is_ready(service: Service) -> None:
     assert [path for _, path, _ in service.seen] == ["/v1/estimates", path, path]
 
 
+def test_estimate_sends_what_the_worker_must_have(service: Service) -> None:
+    service.prepare("/v1/estimates", Answer(200, ESTIMATE))
+    assert run(service, "estimate", *JOB, "--queue", "h100", "--min-memory-gb", "80").exit_code == 0
+    sent = json.loads(service.bodies[0])
+    assert (sent["queue"], sent["min_memory_gb"]) == ("h100", 80)
+
+
 def test_estimate_shows_the_part_of_a_recovery_and_the_cost(service: Service) -> None:
     part = {"steps": 32, "host_bytes": 2_000_000_000, "scratch_bytes": 800_000_000}
     cost = {"p50": 1.25, "p90": 1.75, "currency": "EUR"}
@@ -294,3 +301,19 @@ def test_a_sweep_may_leave_the_skipped_layers_of_a_preset_out(service: Service) 
     words = ("--dataset", "c4", "--sparsity", "0.5,0.6", "--skip", "none", "--detach")
     assert run(service, "sweep", "m", *words).exit_code == 0
     assert json.loads(service.bodies[0])["skip"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("[0-9].o_proj", {"skip": ["[0-9].o_proj"]}),
+        ('[[], ["*.o_proj"]]', {"grid": {"sparsity": [0.5], "skip": [[], ["*.o_proj"]]}}),
+    ],
+)
+def test_a_glob_of_a_sweep_may_begin_with_a_bracket(
+    text: str, sent: dict[str, Any], service: Service
+) -> None:
+    service.prepare("/v1/sweeps", Answer(201, sweep(point(5))))
+    words = ("--dataset", "c4", "--sparsity", "0.5", "--skip", text, "--detach")
+    assert run(service, "sweep", "m", *words).exit_code == 0
+    assert json.loads(service.bodies[0]).items() >= sent.items()

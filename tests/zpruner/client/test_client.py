@@ -274,6 +274,32 @@ def test_an_address_that_is_no_service_is_refused_with_its_form(url: str) -> Non
         Client(url)
 
 
+def test_no_message_shows_the_password_of_an_address(service: Service) -> None:
+    host = service.url.removeprefix("http://")
+    service.prepare("/v1/models", Answer(200, b"<html>", headers={"Content-Type": "text/html"}))
+    for url in (f"http://ada:s3cret@{host}", "http://ada:s3cret@127.0.0.1:9"):
+        with Client(url) as client, pytest.raises(ServiceError) as refused:
+            client.models()
+        shown = url.replace("ada:s3cret@", "")
+        assert str(refused.value).startswith(shown)
+        assert "s3cret" not in str(refused.value)
+    with pytest.raises(ServiceError, match=r"^http://host:abc is not the URL of a service"):
+        Client("http://ada:s3cret@host:abc")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "key", "reason"),
+    [("\udcff", "mine", r"'\\udcff' .* not UTF-8"), ("c4", "ä", r"'\\xe4' .* not ASCII")],
+)
+def test_a_text_that_cannot_be_encoded_is_a_refusal(
+    service: Service, client: Client, dataset: str, key: str, reason: str
+) -> None:
+    with pytest.raises(ServiceError, match=reason) as refused:
+        client.jobs.create("org/model", 0.5, dataset, idempotency_key=key)
+    assert refused.value.is_refusal
+    assert service.seen == []
+
+
 @pytest.mark.parametrize("key", ["zpr_ä", "zpr_a\n"])
 def test_a_key_that_no_header_can_have_is_refused_and_not_shown(key: str) -> None:
     with pytest.raises(ServiceError, match="ZPRUNER_API_KEY has a character that") as refused:

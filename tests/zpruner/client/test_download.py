@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from tests.api.work import FILES, finish_job
 from tests.factories import make_job, make_problem
@@ -19,7 +20,15 @@ from tests.waiting import DEADLINE_S
 from tests.zpruner.client.downloads import CONTENT, FILE, JOB, LIST, prepare, requested_ranges
 from tests.zpruner.live import Live
 from tests.zpruner.service import Answer, Service, artifact, job, page, problem
-from zpruner import AsyncClient, Client, CorruptedError, NoFilesError, ServiceError
+from zpruner import (
+    AsyncClient,
+    Client,
+    CorruptedError,
+    NoFilesError,
+    OtherFileError,
+    ServiceError,
+)
+from zpruner.cli.commands.main import app
 from zpruner.client import download
 
 ERROR = make_problem(code="out_of_memory", detail="no room", hint="Lower samples.")
@@ -107,6 +116,45 @@ def test_a_complete_file_is_not_downloaded_again(
     client.jobs.download("job_1", tmp_path)
 
     assert [path for _, path, _ in service.seen].count(FILE) == 1
+
+
+def test_a_file_of_another_content_is_not_replaced_unless_it_is_forced(
+    service: Service, client: Client, tmp_path: Path
+) -> None:
+    prepare(service, Answer(200, CONTENT))
+    service.prepare(LIST, page(artifact(CONTENT, "new.bin"), artifact(CONTENT, "README.md")))
+    (tmp_path / "README.md").write_text("my own")
+
+    with pytest.raises(OtherFileError, match=r"README\.md exists .*another folder.* --force"):
+        client.jobs.download("job_1", tmp_path)
+    refused = run_download(service, tmp_path)
+
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    assert (tmp_path / "README.md").read_text() == "my own"
+    assert requested_ranges(service) == []
+    assert run_download(service, tmp_path, "--force").exit_code == 0
+    assert (tmp_path / "README.md").read_bytes() == CONTENT
+    assert run_download(service, tmp_path).exit_code == 0
+
+
+def test_a_forced_download_is_resumed_without_force(
+    service: Service, client: Client, tmp_path: Path
+) -> None:
+    prepare(service, Answer(200, CONTENT, cut=70_000), Answer(200, CONTENT))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights.bin").write_bytes(b"of an earlier job")
+
+    with pytest.raises(ServiceError, match="resume"):
+        client.jobs.download("job_1", tmp_path, force=True)
+    (path,) = client.jobs.download("job_1", tmp_path)
+
+    assert path.read_bytes() == CONTENT
+
+
+def run_download(service: Service, folder: Path, *options: str) -> Result:
+    words = ["download", "job_1", str(folder), *options]
+    return CliRunner(env={"ZPRUNER_URL": service.url}).invoke(app, words)
 
 
 def test_a_corrupt_file_is_deleted(service: Service, client: Client, tmp_path: Path) -> None:
@@ -273,6 +321,23 @@ def test_a_killed_download_is_resumed(service: Service, client: Client, tmp_path
     assert process.returncode == -signal.SIGKILL
     assert path.read_bytes() == content
     assert requested_ranges(service)[-1][0] >= 4 << 20
+
+
+def test_a_download_that_ran_out_of_space_is_resumed(
+    service: Service, client: Client, tmp_path: Path
+) -> None:
+    prepare(service, Answer(200, CONTENT))
+    limited = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (50_001, 50_001)); "
+    code = limited + "from zpruner.cli.commands.main import main; main()"
+    command = [sys.executable, "-c", code, "download", "job_1", str(tmp_path)]
+    environment = {**os.environ, "ZPRUNER_URL": service.url}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert "name a writable folder with enough space" in done.stderr
+
+    (path,) = client.jobs.download("job_1", tmp_path)
+
+    assert path.read_bytes() == CONTENT
+    assert requested_ranges(service)[-1] == (50_001, len(CONTENT))
 
 
 def test_a_cancelled_download_is_resumed(

@@ -221,17 +221,23 @@ def download(
     format: Annotated[
         Format, typer.Option(help="zstd: send fewer bytes, and write the same files.")
     ] = "plain",
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files that have another content.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Download and verify a job's files; run the command again to resume.
 
+    A file of another content in the folder is not replaced, but refused, unless --force is given.
     The exit code is 3 if the job failed its quality gate. If the job has not succeeded, there are
     no files: the reason is printed, and the exit code depends on the job's status.
     """
     with connect() as client:
         job = client.jobs.get(job_id)
         try:
-            files = client.jobs.download(job_id, folder, parallel=parallel, format=format)
+            files = client.jobs.download(
+                job_id, folder, parallel=parallel, format=format, force=force
+            )
             paths = [str(file) for file in files]
         except OSError as error:
             hint = "name a writable folder with enough space"

@@ -9,6 +9,7 @@ import typer
 from zpruner.cli.options import GraceOption, JsonOption
 from zpruner.cli.terminal import connect, print_response, print_secret
 from zpruner.cli.text_table import Table
+from zpruner.cli.values import check_finite
 from zpruner.client.models.keys import Key, Me, NewKey, Quotas
 
 KeyArgument = Annotated[str, typer.Argument(help="The id of a key: key_…")]
@@ -44,8 +45,7 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Create a key and print it; it is never shown again."""
-    quotas = {"gpu_hours": gpu_hours, "artifact_bytes": artifact_bytes}
-    quotas |= {"jobs_in_flight": jobs_in_flight, "monthly_cost": monthly_cost}
+    quotas = _quotas(jobs_in_flight, gpu_hours, artifact_bytes, monthly_cost)
     scopes = [*(scope or ()), "admin"] if admin else scope
     with connect() as client:
         made = client.keys.create(name, scopes, expires_at=expires_at, **quotas)
@@ -70,8 +70,7 @@ def limit(
     as_json: JsonOption = False,
 ) -> None:
     """Change the quotas of a key that are given."""
-    quotas = {"gpu_hours": gpu_hours, "artifact_bytes": artifact_bytes}
-    quotas |= {"jobs_in_flight": jobs_in_flight, "monthly_cost": monthly_cost}
+    quotas = _quotas(jobs_in_flight, gpu_hours, artifact_bytes, monthly_cost)
     given = {name: value for name, value in quotas.items() if value is not None}
     with connect() as client:
         key = client.keys.limit(key_id, **given)
@@ -103,6 +102,16 @@ def me(as_json: JsonOption = False) -> None:
     with connect() as client:
         identity = client.me()
     print_response(identity, as_json, _identity)
+
+
+def _quotas(
+    jobs: int | None, gpu_hours: float | None, artifact_bytes: int | None, cost: float | None
+) -> dict[str, float | None]:
+    """Return the quotas as fields of a request."""
+    check_finite(gpu_hours, "--gpu-hours")
+    check_finite(cost, "--monthly-cost")
+    quotas = {"jobs_in_flight": jobs, "artifact_bytes": artifact_bytes}
+    return quotas | {"gpu_hours": gpu_hours, "monthly_cost": cost}
 
 
 def _print_secret(made: NewKey, as_json: bool) -> None:

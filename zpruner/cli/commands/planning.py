@@ -1,5 +1,6 @@
 """Commands that estimate, run and compare jobs, and run sweeps."""
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -18,11 +19,14 @@ from zpruner.client.models.planning import Sweep
 
 SEVERAL = "One value, or several: A,B,C; or a list as JSON: '[\"owl\", [0.4, 0.6]]'."
 LISTS = "Glob of layers to leave alone; or several lists of globs as JSON: '[[], [\"*.o_proj\"]]'."
+ESTIMATED = [option for option in SUBMISSION if option.name in ("queue", "min_memory_gb")]
 SWEEP_FIELDS = {
     option.name: option for option in (*JOB_FIELDS, *SUBMISSION) if option.part_of not in VARIED
 }
 SWEEP_FIELDS |= {name: FieldOption(name, SEVERAL) for name in VARIED}
 SWEEP_FIELDS |= {name: FieldOption(name, LISTS, is_repeated=True) for name in VARIED_LISTS}
+JSON_LIST = re.compile(r'\[\s*[\[\]"]')
+"""The beginning of a list of lists or texts, unlike that of a glob such as ``[0-9].o_proj``."""
 
 app = typer.Typer()
 
@@ -38,7 +42,7 @@ def run(fields: dict[str, Any], timeout: TimeoutOption = None, as_json: JsonOpti
 
 
 @app.command(cls=JobCommand)
-@with_fields(*JOB_FIELDS)
+@with_fields(*JOB_FIELDS, *ESTIMATED)
 def estimate(fields: dict[str, Any], as_json: JsonOption = False) -> None:
     """Estimate the memory and time of a job without submitting it."""
     with connect() as client:
@@ -84,7 +88,7 @@ def sweep(
     """Submit a job for each combination of values, follow the jobs, and mark the best results."""
     grid = {name: _values(name, fields.pop(name)) for name in VARIED if name in fields}
     for name in VARIED_LISTS:
-        if fields.get(name) and fields[name][0].startswith("["):
+        if fields.get(name) and JSON_LIST.match(fields[name][0]):
             grid[name] = _values(name, *fields.pop(name))
     if max_parallel is not None:
         fields["max_parallel"] = max_parallel

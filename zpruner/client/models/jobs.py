@@ -51,11 +51,13 @@ class FieldProblem(ResponseModel):
 class Problem(ResponseModel):
     """A problem document (RFC 9457); programs should branch on ``code``."""
 
+    type: str = "about:blank"
     title: str = "The service gave no reason"
     status: int = 500
     detail: str = ""
     code: str = "unknown"
     hint: str | None = None
+    instance: str | None = None
     request_id: str | None = None
     retryable: bool = False
     errors: list[FieldProblem] = []
@@ -89,6 +91,7 @@ class Output(ResponseModel):
     url: str | None = None
     error: Problem | None = None
     finished_at: datetime | None = None
+    actions: list[str] = []
 
 
 class Interval(ResponseModel):
@@ -134,6 +137,23 @@ class Cost(ResponseModel):
 
     amount: float
     currency: str
+    hourly_price: float | None = None
+
+
+class Postponed(ResponseModel):
+    """When and why a job is attempted again after a temporary failure.
+
+    Attributes:
+        until: from then on, it waits for a worker.
+        attempt: the number of the next attempt, from 1, since the job last advanced.
+        attempts: how many attempts there are at most.
+        error: why the last attempt failed.
+    """
+
+    until: datetime
+    attempt: int
+    attempts: int
+    error: Problem | None = None
 
 
 class JobFields(ResponseModel):
@@ -157,25 +177,32 @@ class JobFields(ResponseModel):
     spec: dict[str, Any] = {}
     attempt: int = 0
     worker: str | None = None
+    device: str | None = None
     warnings: list[str] = []
     sweep_id: str | None = None
     deadline: datetime | None = None
     not_before: datetime | None = None
+    postponed: Postponed | None = None
     actions: list[str] = []
     attempts: list[dict[str, Any]] = []
     phases: list[dict[str, Any]] = []
     outputs: list[Output] = []
     result: dict[str, Any] | None = None
     reduction: float | None = None
+    accuracy: float | None = None
+    speed: float | None = None
     seconds: float | None = None
     size_bytes: int | None = None
     pinned: bool = False
+    gate: dict[str, Any] | None = None
     verdict: str = "none"
     gate_failures: list[GateFailure] = []
     error: Problem | None = None
     created_at: datetime
+    updated_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    links: dict[str, str] = {}
 
     @property
     def is_final(self) -> bool:

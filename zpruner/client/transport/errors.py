@@ -1,5 +1,8 @@
 """Errors of requests to the service."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from zpruner.client.models.jobs import Artifact, JobFields, Problem
 
 
@@ -36,6 +39,15 @@ class ProblemError(ServiceError):
 
 class ClientSettingError(ServiceError):
     """The URL or the key cannot be used, so that no request was sent."""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether repeating the request is useless, which it is."""
+        return True
+
+
+class UnsendableTextError(ServiceError):
+    """A text in the request cannot be encoded, such as an argument that is not UTF-8."""
 
     @property
     def is_refusal(self) -> bool:
@@ -89,6 +101,26 @@ class FilesDeletedError(ServiceError):
         return (
             f"the retention rule {rule} deleted the files of job {self.job_id} at {at:%F %T} UTC; "
             "rerun the job, and pin the new one to keep its files"
+        )
+
+
+class OtherFileError(ServiceError):
+    """A download would replace files of another content; ``paths`` are theirs."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        super().__init__(paths)
+        self.paths = paths
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether repeating the request is useless, which it is."""
+        return True
+
+    def __str__(self) -> str:
+        more = f" (and {len(self.paths) - 1} more)" if len(self.paths) > 1 else ""
+        return (
+            f"{self.paths[0]}{more} exists with another content, and nothing was downloaded: "
+            "name another folder, or replace it with --force (force=True)"
         )
 
 

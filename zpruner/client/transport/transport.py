@@ -10,8 +10,14 @@ import httpx
 from pydantic import ValidationError
 
 from zpruner.client.models.jobs import Problem
-from zpruner.client.transport.errors import BucketResponseError, ProblemError, ServiceError
+from zpruner.client.transport.errors import (
+    BucketResponseError,
+    ProblemError,
+    ServiceError,
+    UnsendableTextError,
+)
 from zpruner.client.transport.modes import Mode
+from zpruner.client.transport.shown_url import shown_url
 
 Params = dict[str, Any]
 PAUSES_S = (0.2, 0.5, 1.0)
@@ -148,8 +154,9 @@ class Transport(Generic[Mode]):
         """
         kind = response.headers.get("content-type", "nothing")
         if FORMS[form] not in kind:
-            answer = f"{self.base_url} answered {response.status_code} with no {form}, but {kind}"
-            raise ServiceError(f"{answer}: is ZPRUNER_URL right?")
+            answer = f"{response.status_code} with no {form}, but {kind}"
+            url = shown_url(self.base_url)
+            raise ServiceError(f"{url} answered {answer}: is ZPRUNER_URL right?")
 
     async def submit(self, path: str, body: Params, key: str) -> httpx.Response:
         """Send a POST request with an idempotency key, which makes repeating it safe.
@@ -256,7 +263,12 @@ class Transport(Generic[Mode]):
             return await self.request(method, path, options)
         except httpx.TransportError as error:
             remedy = "Start it (zpruner serve), or set ZPRUNER_URL to where it runs."
-            raise ServiceError(f"{self.base_url} does not respond: {error}. {remedy}") from error
+            url = shown_url(self.base_url)
+            raise ServiceError(f"{url} does not respond: {error}. {remedy}") from error
+        except UnicodeEncodeError as error:
+            text = ascii(error.object[error.start : error.end])
+            reason = f"{text} cannot be sent, because it is not {error.encoding.upper()}"
+            raise UnsendableTextError(f"{reason}: leave it out") from error
 
 
 def problem_of(response: httpx.Response) -> Problem:
