@@ -26,7 +26,7 @@ from api.preflight.planner_client import PlannerClient
 from api.preflight.preflight import Preflight
 from api.preflight.result_folders import ResultFolders
 from api.problems import handlers
-from api.problems.json_bodies import refuse_duplicate_keys
+from api.problems.json_bodies import sent_json
 from api.problems.query_parameters import refuse_unknown_parameters
 from api.routes.access import audit, caller_secrets, keys
 from api.routes.integrations import hooks, triggers, webhooks
@@ -166,7 +166,7 @@ def _routes() -> list[BaseRoute]:
         dependencies=[
             Depends(require_scope),
             Depends(refuse_unknown_parameters),
-            Depends(refuse_duplicate_keys),
+            Depends(sent_json),
         ],
         responses=RESPONSES,
         generate_unique_id_function=operation_id,

@@ -4,14 +4,14 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter, field_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from db.spec.datasets.files import MAX_TEXT_BYTES
 from db.spec.prices import Prices
 from db.startup.server_settings import ServerSettings
-from db.startup.settings import Seconds, parse_json
+from db.startup.settings import Seconds, check_queues, parse_json
 
 
 def _split(value: object) -> object:
@@ -77,6 +77,12 @@ class ApiSettings(ServerSettings):
     listening: SkipJsonSchema[Descriptors] = ()
     api_process: SkipJsonSchema[int | None] = None
     api_shared_dir: SkipJsonSchema[Path | None] = None
+
+    @field_validator("prices")
+    @classmethod
+    def _are_of_queues(cls, prices: dict[str, float]) -> dict[str, float]:
+        check_queues(prices)
+        return prices
 
     @property
     def queue_prices(self) -> Prices:

@@ -107,7 +107,7 @@ class AuthenticationMiddleware:
         try:
             caller = await self._identity.caller(request, sent)
         except (BadKeyError, MalformedTokenError) as bad:
-            return _unauthenticated(request, str(bad))
+            return _unauthenticated(request, str(bad), headers)
         except BadLinkError as bad:
             kind = LINK_EXPIRED if isinstance(bad, ExpiredLinkError) else LINK_REFUSED
             return respond(request, kind.problem(f"The link is not valid: {bad}."), headers)
@@ -234,11 +234,12 @@ def _address(request: Request) -> str:
     return "" if request.client is None else request.client.host
 
 
-def _unauthenticated(request: Request, reason: str) -> Response:
+def _unauthenticated(request: Request, reason: str, headers: Mapping[str, str]) -> Response:
     sent = "authorization" in request.headers
     challenge = 'Bearer realm="zpruner"' + (', error="invalid_token"' if sent else "")
     detail = f"{reason[0].upper()}{reason[1:]}."
-    return respond(request, UNAUTHENTICATED.problem(detail), {"www-authenticate": challenge})
+    headers = {**headers, "www-authenticate": challenge}
+    return respond(request, UNAUTHENTICATED.problem(detail), headers)
 
 
 def _forbidden(caller: Caller, lacking: str) -> ProblemError:

@@ -4,8 +4,9 @@ import re
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
-from pydantic import AfterValidator
+from pydantic import AfterValidator, JsonValue
 
+from api.problems.json_bodies import sent_json
 from api.services.service import Service
 from api.web.examples.ids import (
     ARTIFACT_ID,
@@ -79,6 +80,8 @@ IdempotencyKey = Annotated[
         description="Chosen by the client: a request repeated with the same key is done once.",
     ),
 ]
+
+SentJson = Annotated[JsonValue, Depends(sent_json)]
 
 
 async def changes_nothing(request: Request) -> None:

@@ -21,6 +21,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from db.core.broker_names import QUEUE_NAME
+
 
 class RequestModel(BaseModel):
     """A body or query parameters that refuse unknown fields."""
@@ -34,7 +36,7 @@ class RowModel(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+QueueName = Annotated[str, StringConstraints(pattern=QUEUE_NAME)]
 Amount = Annotated[StrictFloat, Field(gt=0, allow_inf_nan=False)]
 Priority = Annotated[StrictInt, Field(ge=-10, le=10)]
 FIRST_MOMENT, LAST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """Schemas of API keys, the caller, and audit entries."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
@@ -78,9 +78,8 @@ class KeyPatch(RequestModel):
 
     quotas: QuotaLimits = Field(description="`null` removes a limit.")
 
-    def merged(self, key: ApiKey) -> Quotas:
-        given = self.quotas.model_dump(exclude_unset=True)
-        return replace(Quotas.of(key), **given)
+    def limits(self) -> dict[str, float | None]:
+        return self.quotas.model_dump(exclude_unset=True)
 
 
 class Rotation(RequestModel):

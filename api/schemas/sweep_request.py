@@ -95,7 +95,7 @@ class SweepRequest(JobRequest):
                 check_combination(spec)
                 check_gate(self.gate, spec)
             except SpecRefusedError as error:
-                raise _at_point(error, number, varied) from None
+                raise at_point(error, number, varied) from None
             first = numbers.setdefault(digest(spec.model_dump(mode="json")), number)
             if first != number:
                 raise _equal_points(first, number, varied)
@@ -124,7 +124,8 @@ class SweepRequest(JobRequest):
             raise RequestValidationError(errors) from None
 
 
-def _at_point(error: SpecRefusedError, number: int, varied: dict[str, JsonValue]) -> Exception:
+def at_point(error: SpecRefusedError, number: int, varied: dict[str, JsonValue]) -> Exception:
+    """Return the error with the number and the varied values of the point that has it."""
     reason = f"{error.reason} (in {_description(number, varied)})"
     return SpecRefusedError(error.field, error.value, error.code, reason, error.remedy)
 

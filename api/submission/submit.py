@@ -22,8 +22,15 @@ from api.schemas.requests import JobRequest
 from api.services.job_details import job_detail
 from api.services.service import Service
 from api.submission.costs import UNESTIMATED, CheckedJob, CostCheck
-from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
-from db.core.errors import IdempotencyKeyTakenError, SpecRefusedError
+from api.submission.idempotency import (
+    OVERTAKEN,
+    REPLAYED,
+    KeyedRequest,
+    is_repetition,
+    store_response,
+    stored_response,
+)
+from db.core.errors import SpecRefusedError
 from db.files.artifacts import ArtifactRepository
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository, NewJob
@@ -87,7 +94,9 @@ def submit(
             created = _create(session, submission, spec, checked, reusable_id)
             if in_transaction is not None:
                 in_transaction(session, created.job_id)
-    except IdempotencyKeyTakenError:  # by a request that has been committed since
+    except OVERTAKEN as error:
+        if not is_repetition(service, submission.request, error):
+            raise
         return submit(service, submission, in_transaction)
     if created.status_code == 201:
         enqueue(service, created.job_id)

@@ -7,12 +7,18 @@ from fastapi.responses import JSONResponse
 from api.core.caller import Caller
 from api.schemas.trials import TrialRead
 from api.services.service import Service
-from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
+from api.submission.idempotency import (
+    OVERTAKEN,
+    REPLAYED,
+    KeyedRequest,
+    is_repetition,
+    store_response,
+    stored_response,
+)
 from api.submission.submit import enqueue
 from db.core.errors import (
     ArtifactDamagedError,
     ArtifactDeletedError,
-    IdempotencyKeyTakenError,
     JobNotFoundError,
     NoArtifactsError,
 )
@@ -37,6 +43,7 @@ def submit_trial(
         JobNotFoundError: there is no such job, or it was submitted with another key.
         NoArtifactsError, ArtifactDeletedError, ArtifactDamagedError: the job has no model to try.
         SpecRefusedError: the dense model does not exist any longer.
+        NoTrialsError: the service takes none.
         QuotaExceededError, TooManyTrialsError: the key may submit no more trials now.
     """
     if (first := stored_response(service, keyed)) is not None:
@@ -47,7 +54,9 @@ def submit_trial(
     service.preflight.check(trial_spec(tried.spec), caller.key_id)
     try:
         created = _create(service, job_id, body, keyed)
-    except IdempotencyKeyTakenError:  # by a request that has been committed since
+    except OVERTAKEN as error:
+        if not is_repetition(service, keyed, error):
+            raise
         return submit_trial(service, job_id, body, keyed, caller)
     enqueue(service, str(created["id"]))
     return _response(created)

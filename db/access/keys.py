@@ -1,7 +1,7 @@
 """API keys."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -75,17 +75,19 @@ class KeyRepository(Rows[ApiKey]):
         self._session.flush()
         return key, token
 
-    def limit(self, key_id: str, quotas: Quotas) -> ApiKey:
-        """Replace all quotas of a key.
+    def limit(self, key_id: str, limits: Mapping[str, float | None]) -> ApiKey:
+        """Set the quotas of a key that are named; the others stay as they are.
 
         Raises:
             ApiKeyNotFoundError: there is no such key.
         """
-        self.get(key_id)
+        key = self.get(key_id)
+        if not limits:
+            return key
         self._session.execute(
             update(ApiKey)
             .where(ApiKey.id == key_id)
-            .values(**quotas.columns())
+            .values({f"max_{name}": limit for name, limit in limits.items()})
             .execution_options(synchronize_session=False)
         )
         return self.get(key_id)

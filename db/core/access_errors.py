@@ -66,10 +66,10 @@ class ExpiredLinkError(BadLinkError):
 
 QUOTA_REMEDIES = {
     "jobs_in_flight": "Wait until one of the key's jobs has ended, or cancel one.",
-    "gpu_hours": "Used hours stop counting after thirty days; an admin can create a key with a "
-    "larger quota.",
-    "artifact_bytes": "Delete jobs and datasets that are no longer needed; an admin can create a "
-    "key with a larger quota.",
+    "gpu_hours": "Used hours stop counting after thirty days; an admin can raise the quota: "
+    "zpruner keys limit.",
+    "artifact_bytes": "Delete jobs and datasets that are no longer needed; an admin can raise the "
+    "quota: zpruner keys limit.",
     "monthly_cost": "Ask for less, use a cheaper queue, cancel an unfinished job, or wait for the "
     "next month; an admin can raise the budget: PATCH /v1/keys/{id}.",
 }

@@ -4,6 +4,8 @@ from typing import Any
 
 PRUNE_TASK = "zpruner.prune"
 GPU_QUEUE = "gpu"
+QUEUE_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+"""Matches the names that queues of jobs can have."""
 
 TRANSPORT_OPTIONS: dict[str, Any] = {
     # Leases detect lost workers; a short timeout here would run long jobs twice.

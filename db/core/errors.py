@@ -139,6 +139,13 @@ class TooManyTrialsError(JobError):
         return f"{self.allowed} trials have not ended, and one key may have no more at a time"
 
 
+class NoTrialsError(JobError):
+    """The operator allows no trials."""
+
+    def __str__(self) -> str:
+        return "this service takes no trials (ZPRUNER_MAX_TRIALS is 0)"
+
+
 class LeaseLostError(JobError):
     """The attempt does not hold the job's lease, or no longer holds it."""
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from db.spec.datasets.files import DELIMITERS, JSON_SUFFIXES
@@ -35,7 +36,9 @@ def preview(path: Path) -> Preview:
             content = file.read(READ_BYTES)
     except FileNotFoundError:
         return Preview([], [])
-    lines = content.decode(errors="ignore").removeprefix("\ufeff").splitlines()
+    text = content.decode(errors="ignore").removeprefix("\ufeff")
+    # Not splitlines: JSON may have other line ends, such as U+2028, within a row.
+    lines = [line.rstrip("\r\n") for line in StringIO(text)]
     filled = [line for line in lines if line.strip()]
     fields = _fields(path.suffix, filled[0]) if filled else []
     shown = [field[:MAX_CHARACTERS] for field in fields[:MAX_FIELDS]]

@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, null, true
+from sqlalchemy import ColumnElement, Float, case, delete, literal, null, true
 from sqlalchemy.orm import Session
 
 from db.core.clock import now
@@ -55,6 +55,13 @@ class JobCommands:
         done, values = {JobState.queued, JobState.running}, {"pushed_at": None, "not_before": START}
         return self._steer(job_id, RESUMED, version, done, JobState.queued, values)
 
+    def retryable(self, job_id: str, *, version: int | None = None) -> Job:
+        """Return a job that `retry` would queue again."""
+        job = self._at(job_id, version)
+        if job.status not in RETRIED:
+            raise IllegalTransitionError(job_id, job.status, JobState.queued)
+        return job
+
     def retry(self, job_id: str, *, version: int | None = None) -> Job:
         """Queue a failed, cancelled or expired job again.
 
@@ -88,7 +95,7 @@ class JobCommands:
         """
         search = search_text(self._at(job_id, version).spec.model, name, labels)
         values: dict[str, Any] = {"name": name, "labels": labels, "search": search}
-        values["max_cost"] = max_cost
+        values |= {"max_cost": max_cost, "likely_cost": _likely_cost(max_cost)}
         if priority is not None:
             values["priority"] = priority
         if pinned is not None:
@@ -158,6 +165,15 @@ class JobCommands:
         if version is not None and job.version != version:
             raise StaleVersionError(job_id, version, job.version)
         return job
+
+
+def _likely_cost(max_cost: float | None) -> ColumnElement[float | None]:
+    """Return SQL for what a job will likely cost, if this becomes its bound.
+
+    Of a job without an estimate, the bound itself is reserved.
+    """
+    is_unestimated = Job.likely_cost.is_not_distinct_from(Job.max_cost)
+    return case((is_unestimated, literal(max_cost, Float)), else_=Job.likely_cost)
 
 
 def _is_at(version: int | None) -> ColumnElement[bool]:

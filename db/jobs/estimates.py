@@ -13,6 +13,7 @@ from db.core.errors import EstimateNotFoundError
 from db.core.problem import Problem
 from db.core.states import JobState
 from db.jobs.costs import cost_refusal
+from db.jobs.result_models import ResultModelRepository
 from db.jobs.search import search_columns
 from db.problems.catalogue import refusal_problem
 from db.problems.resources import ESTIMATE_OVERDUE
@@ -74,7 +75,9 @@ class EstimateRepository:
     def find_or_create(self, spec: PruneSpec, key_id: str | None = None) -> tuple[Estimate, bool]:
         """Return the estimate as `request` does, and whether it is new."""
         owner = None if spec.model_secret is None else key_id
-        spec_digest = search_columns(spec, None)["spec_digest"]  # that of its jobs
+        # The digest of its jobs, which is that of the files if the model is a result.
+        result = ResultModelRepository(self._session).digest(spec.model)
+        spec_digest = search_columns(spec, None, result_digest=result)["spec_digest"]
         is_valid = or_(
             Estimate.answer.is_not(None) & (Estimate.finished_at > now(-RESULT_VALID_FOR)),
             Estimate.error.is_not(None) & (Estimate.finished_at > now(-ERROR_VALID_FOR)),

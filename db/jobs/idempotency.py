@@ -30,6 +30,8 @@ class IdempotencyRepository:
         status: int,
         body: Document,
         created_by: str | None = None,
+        *,
+        sent_digest: str | None = None,
     ) -> None:
         """Store the response to a request; call this in the transaction that creates its jobs.
 
@@ -41,6 +43,7 @@ class IdempotencyRepository:
             created_by=created_by or "",
             key=key,
             request_digest=request_digest,
+            sent_digest=sent_digest,
             job_id=job_id,
             status=status,
             body=body,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from db.core.errors import TooManyTrialsError
+from db.core.errors import NoTrialsError, TooManyTrialsError
 from db.core.states import FINAL
 from db.events.job_events import IDS_AT_ONCE
 from db.jobs.held_time import keep_times
@@ -67,8 +67,11 @@ class TrialRepository:
 
         Raises:
             QuotaExceededError: the key has no quota left for one more job.
+            NoTrialsError: ``most`` is 0.
             TooManyTrialsError: the key has ``most`` unfinished trials.
         """
+        if most == 0:
+            raise NoTrialsError
         QuotaRepository(self._session).check_jobs(created_by)  # locks the key's row
         if self._unfinished(created_by) >= most:
             raise TooManyTrialsError(most)

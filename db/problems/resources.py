@@ -13,6 +13,7 @@ from db.core.errors import (
     JobNotFoundError,
     LeaseLostError,
     NoArtifactsError,
+    NoTrialsError,
     ResultInUseError,
     SweepNotFoundError,
     TooManyTrialsError,
@@ -135,6 +136,15 @@ TOO_MANY_TRIALS = GROUP.add(
     "Wait until one has been answered, or cancel one: POST to its /v1/jobs/{id}/cancel.",
     retryable=True,
     error=TooManyTrialsError,
+)
+NO_TRIALS = GROUP.add(
+    "no_trials",
+    409,
+    "The service takes no trials",
+    "The operator has set ZPRUNER_MAX_TRIALS to 0, so that no prompt is tried.",
+    "Download the model and try the prompt yourself; or ask the operator to raise "
+    "ZPRUNER_MAX_TRIALS.",
+    error=NoTrialsError,
 )
 
 # Datasets, sweeps, estimates, workers.

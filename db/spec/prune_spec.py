@@ -114,6 +114,9 @@ VARIED = tuple(
 """Fields that change the pruning but not the evaluation, so that points of a sweep are comparable
 and share one measurement of the dense model."""
 
+PLANNED = tuple(name for option in OPTIONS for name in option.planned)
+"""Fields with which only the planner can tell whether a job can run."""
+
 
 def named_texts(spec: PruneSpec) -> Iterator[tuple[str, str, str | None]]:
     """Yield the texts of a job: the field, the name, and the column that is chosen of it, if any.

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
@@ -25,7 +26,7 @@ from sqlalchemy.exc import ArgumentError
 
 from db.buckets.location import BucketLocation, parse_bucket, parse_location
 from db.buckets.readable_buckets import ReadableBuckets
-from db.core.broker_names import GPU_QUEUE
+from db.core.broker_names import GPU_QUEUE, QUEUE_NAME
 from db.core.logging_setup import Format
 from db.core.retention_rules import RetentionRule, RetentionRules
 
@@ -64,6 +65,22 @@ def parse_json(adapter: TypeAdapter[Any], empty: object, value: object) -> objec
         place = "".join(f"[{json.dumps(part)}]" for part in first["loc"])
         why = {"place": place and f"{place} is {json.dumps(first['input'])}: ", "why": first["msg"]}
         raise PydanticCustomError("json", "{place}{why}", why) from None
+
+
+def check_queues(names: Iterable[str]) -> None:
+    """Check that jobs can name these queues.
+
+    Raises:
+        PydanticCustomError: a name is not one of a queue.
+    """
+    for name in names:
+        if re.fullmatch(QUEUE_NAME, name) is None:
+            raise PydanticCustomError(
+                "queue",
+                "{name} cannot be a queue: its name has at most 64 lower-case letters, digits, "
+                "dots, underscores and hyphens, and begins with a letter or a digit",
+                {"name": json.dumps(name)},
+            )
 
 
 RULES = TypeAdapter[tuple[RetentionRule, ...]](RetentionRules)
@@ -201,6 +218,12 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(name for part in value.split(",") if (name := part.strip()))
         return value
+
+    @field_validator("queues")
+    @classmethod
+    def _are_queues(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        check_queues(names)
+        return names
 
     @field_validator("output_urls")
     @classmethod

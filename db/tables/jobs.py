@@ -256,6 +256,9 @@ class StoredResponse(Base):
         created_by: the id of the API key that sent the request; empty if there was no API key.
             Different API keys may use the same idempotency key.
         key: the idempotency key.
+        request_digest: the digest of the request with all defaults.
+        sent_digest: the digest of the request as it was sent, which is the same in each version;
+            None for the requests of versions that did not store it.
     """
 
     __tablename__ = "answers"
@@ -263,6 +266,7 @@ class StoredResponse(Base):
     created_by: Mapped[str] = mapped_column(ID, primary_key=True, server_default=EMPTY_TEXT)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     request_digest: Mapped[str] = mapped_column(String(64))
+    sent_digest: Mapped[str | None] = mapped_column(String(64))
     job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"), index=True)
     status: Mapped[int]
     body: Mapped[Document]

@@ -64,8 +64,7 @@ def get_key(key_id: KeyId, service: ServiceDep) -> KeyRead:
 def limit_key(key_id: KeyId, patch: KeyPatch, service: ServiceDep) -> KeyRead:
     """Change a key's quotas; they apply from the next submission on."""
     with service.sessions.begin() as session:
-        keys = KeyRepository(session)
-        return KeyRead.of(keys.limit(key_id, patch.merged(keys.get(key_id))))
+        return KeyRead.of(KeyRepository(session).limit(key_id, patch.limits()))
 
 
 @router.delete("/keys/{key_id}")

@@ -84,11 +84,11 @@ def retry_job(
     """Queue a failed, cancelled or expired job again, to continue after its last finished block."""
 
     def command(session: Session) -> Job:
-        job = JobRepository(session).get(job_id)
-        costs = CostRepository(session)
+        commands, costs = JobCommands(session), CostRepository(session)
+        job = commands.retryable(job_id, version=version)
         costs.require_left(job)
         QuotaRepository(session).check_jobs(job.created_by, 1, costs.likely_left(job))
-        return JobCommands(session).retry(job_id, version=version)
+        return commands.retry(job_id, version=version)
 
     return _run(service, response, command)
 

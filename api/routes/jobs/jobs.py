@@ -12,6 +12,7 @@ from api.routes.dependencies import (
     DryRun,
     IdempotencyKey,
     JobId,
+    SentJson,
     ServiceDep,
 )
 from api.routes.own_trials import OWN_TRIAL
@@ -40,6 +41,7 @@ async def submit_job(
     service: ServiceDep,
     request: Request,
     caller: CallerDep,
+    sent: SentJson,
     dry_run: DryRun,
     idempotency_key: IdempotencyKey = None,
     wait_s: Wait = 0,
@@ -48,7 +50,7 @@ async def submit_job(
 
     With ``Prefer: wait=60`` the response is sent when the job has ended, or after 60 seconds.
     """
-    keyed = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
+    keyed = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id, sent)
     handle = preview_response if dry_run else submit
     response = await run_writer(handle, service, Submission(body, keyed))
     if wait_s and not dry_run:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Request, Response
 from api.core.caller import CallerDep
 from api.core.problem_response import ProblemError
 from api.middleware.writers import WritingRoute
-from api.routes.dependencies import DryRun, IdempotencyKey, JobId, ServiceDep
+from api.routes.dependencies import DryRun, IdempotencyKey, JobId, SentJson, ServiceDep
 from api.routes.own_trials import OWN_TRIAL
 from api.schemas.jobs import JobDetail
 from api.submission.idempotency import KeyedRequest
@@ -28,13 +28,14 @@ def rerun_job(
     service: ServiceDep,
     request: Request,
     caller: CallerDep,
+    sent: SentJson,
     dry_run: DryRun,
     changes: Annotated[JobChanges | None, Body()] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Submit a job again, with changes; the new job's ``parent_id`` is the id of the old job."""
     changes = changes or JobChanges({})
-    keyed = KeyedRequest(request.url.path, changes, idempotency_key, caller.key_id)
+    keyed = KeyedRequest(request.url.path, changes, idempotency_key, caller.key_id, sent)
     # First: the parent may have been changed or deleted since.
     if not dry_run and (first := replay(service, keyed)) is not None:
         return first

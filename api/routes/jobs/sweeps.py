@@ -12,21 +12,29 @@ from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
 from api.preflight.planner_client import PlannerAnswers
 from api.preflight.preflight import CheckedSources
-from api.routes.dependencies import DryRun, IdempotencyKey, ServiceDep, SweepId
+from api.preflight.row_groups import check_row_groups
+from api.routes.dependencies import DryRun, IdempotencyKey, SentJson, ServiceDep, SweepId
 from api.schemas.fields import RequestModel
-from api.schemas.sweep_request import SweepRequest
+from api.schemas.sweep_request import SweepRequest, at_point
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from api.services.service import Service
 from api.submission.costs import UNESTIMATED, CheckedJob, CostCheck
-from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
+from api.submission.idempotency import (
+    OVERTAKEN,
+    REPLAYED,
+    KeyedRequest,
+    is_repetition,
+    store_response,
+    stored_response,
+)
 from api.submission.submit import Submission, check, logged_database_errors, new_job, publish
 from api.web.cursors import paginate
 from api.web.pagination import next_link
-from db.core.errors import IdempotencyKeyTakenError
+from db.core.errors import SpecRefusedError
 from db.core.ids import id_pattern
 from db.jobs.repository import NewJob
 from db.jobs.sweeps import Point, SweepRepository
-from db.spec.prune_spec import PruneSpec
+from db.spec.prune_spec import PLANNED, PruneSpec
 from db.tables.jobs import Sweep
 
 router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"], route_class=WritingRoute)
@@ -54,16 +62,18 @@ def submit_sweep(
     service: ServiceDep,
     request: Request,
     caller: CallerDep,
+    sent: SentJson,
     dry_run: DryRun,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Submit a sweep: either all of its jobs are created, or none."""
     points = body.points()  # first: this validates the varied values
-    keyed = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
+    keyed = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id, sent)
     if not dry_run and (first := stored_response(service, keyed)) is not None:
         return _response(first.status, first.body, REPLAYED)
-    # All points have the same model and texts, so that checking one checks all.
+    # All points have the same model and texts, so that checking one checks these of all.
     sources = check(service, body, points[0].spec, caller.key_id)
+    _check_row_groups(points, sources)
     costs = CostCheck.of(service, body, caller.key_id)
     asked = [point.spec for point in points] if costs.is_needed else _undecided(points, sources)
     answers = service.planner.check(asked, caller.key_id)
@@ -79,8 +89,10 @@ def submit_sweep(
         return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
     try:
         sweep_id, created = _create(service, keyed, points, common, body.max_parallel)
-    except IdempotencyKeyTakenError:  # by a request that has been committed since
-        return submit_sweep(body, service, request, caller, dry_run, idempotency_key)
+    except OVERTAKEN as error:
+        if not is_repetition(service, keyed, error):
+            raise
+        return submit_sweep(body, service, request, caller, sent, dry_run, idempotency_key)
     _enqueue(service, sweep_id)
     return _response(201, created)
 
@@ -137,17 +149,37 @@ def _create(
     return sweep.id, response
 
 
+def _check_row_groups(points: list[Point], sources: CheckedSources) -> None:
+    """Check the groups of all points, once for those with the same matrices and groups.
+
+    Raises:
+        SpecRefusedError: the rows of a local model do not split into the groups of a point.
+    """
+    if sources.model is None:
+        return
+    kinds: dict[object, int] = {}
+    for number, spec in enumerate(point.spec for point in points):
+        kinds.setdefault((spec.skip, spec.pattern, spec.quantize), number)
+    for number in kinds.values():
+        try:
+            check_row_groups(points[number].spec, sources.model.shapes)
+        except SpecRefusedError as error:
+            raise at_point(error, number, points[number].varied) from None
+
+
 def _undecided(points: list[Point], sources: CheckedSources) -> list[PruneSpec]:
     """Return the specifications that the planner must check.
 
-    If several points have the same ``skip``, pattern and number of allocation entries, only the
-    first is returned, because the planner's check has the same result for all of them.
+    If several points have the same ``skip``, pattern, number of allocation entries and fields that
+    only the planner checks, only the first is returned, because the planner's check has the same
+    result for all of them.
     """
     kinds: dict[object, PruneSpec] = {}
     for spec in (point.spec for point in points):
         allocation = spec.allocation if isinstance(spec.allocation, tuple) else ()
+        planned = tuple(getattr(spec, name) for name in PLANNED)
         if sources.need_planner(spec):
-            kinds.setdefault((spec.skip, spec.pattern, len(allocation)), spec)
+            kinds.setdefault((spec.skip, spec.pattern, len(allocation), planned), spec)
     return list(kinds.values())
 
 

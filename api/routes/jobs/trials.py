@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
-from api.routes.dependencies import IdempotencyKey, JobId, ServiceDep, TrialId
+from api.routes.dependencies import IdempotencyKey, JobId, SentJson, ServiceDep, TrialId
 from api.schemas.trials import TrialPage, TrialQuery, TrialRead
 from api.submission.idempotency import KeyedRequest
 from api.submission.trials import own_job, submit_trial
@@ -28,13 +28,14 @@ def create_trial(
     service: ServiceDep,
     request: Request,
     caller: CallerDep,
+    sent: SentJson,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Have the dense and the pruned model of a finished job continue a prompt.
 
     A worker answers it as a job of its own, which is not listed among jobs: ``id`` is its id.
     """
-    keyed = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
+    keyed = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id, sent)
     return submit_trial(service, job_id, body, keyed, caller)
 
 

@@ -69,6 +69,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                 "fields": {"method": "wanda"},
                 "recommended": False,
                 "not_with_pattern": [],
+                "not_with_experts": [],
             }
         ],
         "metrics": ["perplexity_ratio", "sparsity"],

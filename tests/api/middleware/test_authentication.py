@@ -329,6 +329,8 @@ def test_guessed_keys_are_limited_by_the_clients_address(
         made_up = [Token.new(new_id("key")).text for _ in range(6)]
         answers = [client.get("/v1/jobs", headers=bearer(token)) for token in made_up]
     assert [one.status_code for one in answers] == [401, 401, 401, 429, 429, 429]
+    remaining = [one.headers["ratelimit-remaining"] for one in answers]
+    assert remaining == ["2", "1", "0", "0", "0", "0"]
     assert sum("FROM api_keys" in statement for statement in looks) == 3
 
 

@@ -270,6 +270,15 @@ def test_every_request_that_creates_a_job_is_checked(
 
 
 @pytest.mark.usefixtures("planner")
+def test_each_point_of_a_sweep_is_checked_whatever_field_the_planner_decides_by(
+    client: TestClient,
+) -> None:
+    grid = {"quantize": ["w4a16", {"scheme": "w4a16", "group_size": 4096}]}
+    refused = client.post("/v1/sweeps", json=job(model="org/good", grid=grid))
+    assert (refused.status_code, refused.json()["code"]) == (422, "quantization"), refused.text
+
+
+@pytest.mark.usefixtures("planner")
 def test_a_possible_job_is_accepted_without_a_warning(client: TestClient) -> None:
     for fields in (
         {"model": "org/good"},
@@ -361,6 +370,11 @@ def test_groups_that_do_not_fit_a_local_model_are_refused_without_the_planner(
 ) -> None:
     problem = client.post("/v1/jobs", json=job(**fields)).json()
     assert (problem["status"], problem["code"], problem["hint"]) == (422, code, nearest)
+    implied: dict[str, Any] = {"sparsity": None} if code == "pattern" else {}
+    points = [{}, {"sparsity": 0.6}, fields | implied]
+    sweep = client.post("/v1/sweeps", json=job() | {"jobs": points}).json()
+    assert (sweep["status"], sweep["code"], sweep["hint"]) == (422, code, nearest)
+    assert "(in point 2: " in sweep["detail"]
 
 
 def test_a_job_that_passes_static_checks_sends_no_request(models: Path) -> None:

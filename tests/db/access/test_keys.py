@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from db.access.keys import KeyRepository
+from db.access.keys import KeyRepository, Quotas
 from db.access.tokens import ALPHABET, MalformedTokenError, Token
 from db.core.access_errors import ApiKeyNotFoundError, ApiKeyRevokedError, BadKeyError
 from db.core.clock import now
 from db.core.session import Sessions, open_sessions
 from db.schema.migration import migrate
 from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey
+from tests.db.jobs.races import Act, race
 from tests.factories import make_key
 
 ROOT = Path(__file__).parents[3]
@@ -117,6 +118,19 @@ def test_a_revoked_or_expired_key_cannot_be_rotated(sessions: Sessions) -> None:
             act(KeyRepository(session), "key_none")
     with sessions.begin() as session, pytest.raises(ApiKeyNotFoundError):
         KeyRepository(session).rotate("key_none", timedelta(0))
+
+
+def test_quotas_that_are_changed_at_the_same_time_are_all_changed(sessions: Sessions) -> None:
+    key, _ = make_key(sessions, quotas=Quotas(jobs_in_flight=3, gpu_hours=9.0))
+    given = {"gpu_hours": None, "artifact_bytes": 5, "monthly_cost": 2.0}
+
+    def limit(name: str) -> Act:
+        return lambda session: KeyRepository(session).limit(key.id, {name: given[name]})
+
+    race(sessions, *map(limit, given))
+    with sessions.begin() as session:
+        changed = Quotas.of(KeyRepository(session).limit(key.id, {}))
+    assert changed == Quotas(3, None, 5, 2.0)
 
 
 def test_use_is_recorded_once_a_minute(sessions: Sessions) -> None:

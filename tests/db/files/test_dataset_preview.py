@@ -10,6 +10,7 @@ from db.files.dataset_preview import MAX_CHARACTERS, MAX_LINES, READ_BYTES, prev
     [
         ("a.txt", "first\nsecond\n", []),
         ("a.jsonl", '{"text": "a", "id": 1}\n{"text": "b"}\n', ["text", "id"]),
+        ("a.jsonl", '{"text": "a\u2028b\u2029c\x85d", "id": 1}\r\n\r\n{}\r\n', ["text", "id"]),
         ("a.csv", 'title,"body, long"\na,b\n', ["title", "body, long"]),
         ("a.jsonl", '{"text": "' + "x" * READ_BYTES, []),
         ("a.jsonl", "[" * 50_000, []),
@@ -20,12 +21,13 @@ def test_a_preview_has_the_first_lines_and_the_fields_of_the_first_row(
     tmp_path: Path, name: str, content: str, fields: list[str]
 ) -> None:
     path = tmp_path / name
-    path.write_text(content)
+    path.write_text(content, newline="")
 
     found = preview(path)
 
     assert found.fields == fields
-    assert found.lines == [line[:MAX_CHARACTERS] for line in content.splitlines()]
+    lines = content.replace("\r\n", "\n").removesuffix("\n").split("\n") if content else []
+    assert found.lines == [line[:MAX_CHARACTERS] for line in lines]
 
 
 def test_a_preview_is_short_for_any_file(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from db.core.session import Sessions
 from db.core.states import JobState
 from db.jobs.commands import JobCommands
 from db.jobs.costs import CostRepository, month_of
+from db.jobs.estimates import EstimateRepository
 from db.jobs.repository import JobRepository, NewJob
 from db.jobs.sweeps import Point, SweepRepository
 from db.spec.prices import Price, Prices
@@ -94,8 +95,48 @@ def test_a_spent_budget_refuses_a_job_of_unknown_cost_until_it_is_raised(
     with pytest.raises(BudgetExceededError):
         submit(sessions, key.id)
     with sessions.begin() as session:
-        KeyRepository(session).limit(key.id, Quotas(monthly_cost=1.0))
+        KeyRepository(session).limit(key.id, {"monthly_cost": 1.0})
     submit(sessions, key.id)
+
+
+def patch_bound(sessions: Sessions, job_id: str, max_cost: float | None) -> None:
+    with sessions.begin() as session:
+        JobCommands(session).describe(job_id, name=None, labels={}, max_cost=max_cost)
+
+
+def test_what_is_reserved_follows_the_bound_of_a_job_without_an_estimate(
+    sessions: Sessions,
+) -> None:
+    key, _ = make_key(sessions)
+    bounded, unbounded = submit(sessions, key.id, max_cost=5.0), submit(sessions, key.id)
+    submitted = submit(sessions, key.id, max_cost=9.0, likely_cost=2.0)
+    for job_id, max_cost in ((bounded, 1000.0), (unbounded, 7.0), (submitted, 20.0)):
+        patch_bound(sessions, job_id, max_cost)
+    with sessions() as session:
+        assert CostRepository(session).reserved(key.id) == 1000.0 + 7.0 + 2.0
+    for job_id in (bounded, unbounded, submitted):
+        patch_bound(sessions, job_id, None)
+    with sessions() as session:
+        assert CostRepository(session).reserved(key.id) == 2.0
+
+
+@pytest.mark.parametrize("first", [50.0, None])
+def test_a_bound_that_is_lowered_while_the_job_waits_for_its_estimate_is_kept(
+    sessions: Sessions, first: float | None
+) -> None:
+    key, _ = make_key(sessions)
+    with sessions.begin() as session:
+        asked = EstimateRepository(session).request(make_spec()).id
+    job_id = submit(sessions, key.id, max_cost=first)
+    patch_bound(sessions, job_id, 1.0)
+    with sessions.begin() as session:
+        seconds = {"p50": 3600, "p90": 7200}
+        EstimateRepository(session).complete(asked, {"seconds": seconds})
+    with sessions() as session:
+        job = JobRepository(session).get(job_id)
+    assert job.status == JobState.failed
+    assert job.error is not None
+    assert "up to 8.00 EUR" in job.error["detail"]
 
 
 def test_a_sweep_needs_a_budget_for_all_its_points(sessions: Sessions) -> None:

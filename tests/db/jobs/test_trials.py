@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from db.access.keys import Quotas
 from db.core.access_errors import QuotaExceededError
-from db.core.errors import JobNotFoundError, TooManyTrialsError
+from db.core.errors import JobNotFoundError, NoTrialsError, TooManyTrialsError
 from db.core.retention_rules import RetentionRule, retention_plan
 from db.core.session import Sessions
 from db.core.sort_key import SortMetric
@@ -137,8 +137,8 @@ def test_a_key_has_a_limited_number_of_unfinished_trials(sessions: Sessions, tri
     with sessions.begin() as session:
         JobCommands(session).cancel(first)
     assert add(sessions, tried, 2, key)
-    with pytest.raises(TooManyTrialsError):
-        add(sessions, tried, 0)
+    with pytest.raises(NoTrialsError):
+        add(sessions, tried, 0, key)
 
 
 def test_a_trial_counts_towards_the_quotas_of_its_key(sessions: Sessions, tried: Job) -> None:

@@ -1,6 +1,8 @@
 """A new job waits for the planner, if that was asked; it fails if the planner refuses it."""
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -8,11 +10,13 @@ from sqlalchemy import select, update
 from db.core.clock import now
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.files.file_store import FileStore
 from db.jobs.estimates import EstimateRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.pending_checks import LONGEST, CheckRepository
 from db.scheduling.queues import QueueRepository
 from db.tables.jobs import Estimate, Job, JobEvent
+from tests.api.work import finish_job
 from tests.factories import make_job, make_problem, make_spec
 
 
@@ -39,6 +43,25 @@ def test_only_the_job_that_the_planner_was_asked_about_waits(sessions: Sessions)
     assert runnable(sessions) == {"gpu": 2}
     with sessions.begin() as session:
         assert ClaimRepository(session).claim(job.id, "gpu@test") is not None
+
+
+def test_a_job_that_starts_from_a_result_waits_as_well_and_is_refused(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    first = finish_job(sessions, FileStore(tmp_path), {"model.safetensors": b"1234"})
+    fields = {"model": f"job:{first.id}", "quantize": "w4a16"}
+    price: dict[str, Any] = {"hourly_price": 4.0, "currency": "EUR"}
+    bounded = price | {"max_cost": 1.0, "likely_cost": 1.0}
+    asked = ask(sessions, **fields)
+    costly, job = (make_job(sessions, make_spec(**fields), **values) for values in (bounded, price))
+    assert runnable(sessions) == {}
+    answer = {"seconds": {"p50": 3600, "p90": 7200}, "memory": {"device_bytes": 5}}
+    with sessions.begin() as session:
+        EstimateRepository(session).complete(asked, answer)
+    with sessions() as session:
+        assert session.get_one(Job, costly.id).status == JobState.failed
+        assert session.get_one(Job, job.id).planned_memory_bytes == 5
+    assert make_job(sessions, make_spec(**fields)).planned_memory_bytes == 5
 
 
 def test_a_job_waits_for_minutes_at_most(sessions: Sessions) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from db.startup.checks import SettingsError, read_settings
 from db.startup.settings import Settings
 
 
@@ -21,6 +22,15 @@ def test_an_invalid_network_is_rejected(written: str, monkeypatch: pytest.Monkey
     monkeypatch.setenv("ZPRUNER_WEBHOOK_NETWORKS", written)
     with pytest.raises(ValidationError, match="webhook_networks"):
         Settings()
+
+
+@pytest.mark.parametrize("name", ["H100", "-gpu", "a b", "x" * 65])
+def test_a_queue_that_no_job_can_name_is_rejected(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZPRUNER_QUEUES", f"gpu,{name}")
+    with pytest.raises(SettingsError, match=f'ZPRUNER_QUEUES=gpu,{name}: "{name}" cannot be a'):
+        read_settings(Settings)
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,33 @@ def test_a_quota_refuses_a_new_job_a_dry_run_and_a_retry_and_says_what_to_do(
     assert client.post("/v1/jobs", json=JOB, headers=bearer(written)).status_code == 201
 
 
+def test_a_job_that_cannot_be_retried_is_refused_for_that_and_not_for_a_quota(
+    client: TestClient, sessions: Sessions
+) -> None:
+    key, written = make_key(sessions, quotas=Quotas(jobs_in_flight=1))
+    queued = make_job(sessions, created_by=key.id)
+    cost: dict[str, Any] = {"hourly_price": 4.0, "currency": "EUR", "max_cost": 0.0}
+    succeeded = make_job(sessions, status=JobState.succeeded, **cost)
+    for job, actions in ((queued, "cancel, pause, rerun"), (succeeded, "rerun, delete")):
+        refused = client.post(f"/v1/jobs/{job.id}/retry", headers=bearer(written))
+        assert (refused.status_code, refused.json()["code"]) == (409, "invalid_state")
+        assert refused.json()["hint"].endswith(f"allows: {actions}.")
+    etag = client.get(f"/v1/jobs/{succeeded.id}").headers["etag"]
+    client.patch(f"/v1/jobs/{succeeded.id}", json={"name": "one"})
+    stale = client.post(f"/v1/jobs/{succeeded.id}/retry", headers={"if-match": etag})
+    assert stale.json()["code"] == "stale_version"
+
+
+@pytest.mark.parametrize("quota", ["gpu_hours", "artifact_bytes"])
+def test_a_quota_that_is_used_up_can_be_raised_by_an_admin(
+    client: TestClient, sessions: Sessions, quota: str
+) -> None:
+    _, written = make_key(sessions, quotas=Quotas(**{quota: 0}))
+    refused = client.post("/v1/jobs", json=JOB, headers=bearer(written))
+    assert refused.json()["code"] == "quota_exceeded"
+    assert "zpruner keys limit" in refused.json()["hint"]
+
+
 def test_a_quota_that_time_alone_gives_back_names_no_moment(
     client: TestClient, sessions: Sessions
 ) -> None:

@@ -1,6 +1,5 @@
 """Trials of finished jobs are created, listed, limited, and refused if they have no model."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -219,4 +218,10 @@ def test_no_trial_is_accepted_where_the_operator_allows_none(
 ) -> None:
     app: FastAPI = create_app(settings.model_copy(update={"max_trials": 0}), ListQueue())
     with TestClient(app, base_url="http://127.0.0.1") as client:
-        assert json.loads(client.post(path(job_id), json=PROMPT).content)["status"] == 429
+        response = client.post(path(job_id), json=PROMPT)
+        assert client.get(response.json()["type"]).status_code == 200
+    assert (response.status_code, response.json()["code"]) == (409, "no_trials")
+    assert "this service takes no trials" in response.json()["detail"]
+    assert response.json()["retryable"] is False
+    assert response.headers["x-should-retry"] == "false"
+    assert "retry-after" not in response.headers
