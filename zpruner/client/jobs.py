@@ -352,7 +352,8 @@ class Jobs(Resource[Mode]):
 
         Raises:
             ProblemError: the job's files were deleted (code ``artifact_deleted``), the dense model
-                is gone, or the key has too many trials in the queue (``too_many_trials``).
+                is gone, the key has too many trials in the queue (``too_many_trials``), or the
+                service takes none (``no_trials``).
         """
         given: dict[str, Any] = {"prompt": prompt, "max_tokens": max_tokens, "seed": seed}
         body = {name: value for name, value in given.items() if value is not None}

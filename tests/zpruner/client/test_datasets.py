@@ -73,7 +73,9 @@ def test_a_client_uploads_lists_gets_and_deletes(
         assert [one for one in listed if one.kind == "uploaded"] == [of_rows, made]
         assert {one.joiner for one in listed if one.kind == "builtin"} == {" ", "\n\n"}
         assert made.id is not None
-        assert client.datasets.get(made.id) == client.datasets.get(made.dataset) == made
+        found = client.datasets.get(made.id)
+        assert found == client.datasets.get(made.dataset)
+        assert found.model_dump().items() > made.model_dump().items()  # with the jobs that use it
         client.datasets.delete(made.dataset)
         with pytest.raises(ProblemError, match=made.id):
             client.datasets.get(made.id)

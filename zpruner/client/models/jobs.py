@@ -11,9 +11,12 @@ UNSENT = frozenset({"waiting", "running"})
 
 
 class ResponseModel(BaseModel):
-    """Base class of all responses: immutable; unknown fields of a newer service are ignored."""
+    """Base class of all responses: immutable, with all fields that the service has sent.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Those without an attribute here, for instance of a newer service, are kept as JSON values.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Block(ResponseModel):
