@@ -34,6 +34,9 @@ class PresetRead(BaseModel):
     not_with_pattern: list[str] = Field(
         description="Those of them that it does not set for a job with a `pattern`."
     )
+    not_with_experts: list[str] = Field(
+        description="Those of them that it does not set for a job with the method `experts`."
+    )
 
 
 class MethodPage(Page[MethodRead]):

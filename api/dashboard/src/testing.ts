@@ -60,6 +60,8 @@ export function makeJob(overrides: Partial<Job> = {}): Job {
     parent_id: null,
     lineage: null,
     priority: 0,
+    max_cost: null,
+    min_memory_gb: null,
     status: "running",
     phase: "pruning",
     progress: { fraction: 0.25, block: null, eta_seconds: { p50: 10, p90: 12, untimed: [] } },

@@ -47,7 +47,7 @@ export function isAllowed(action: Action, status: string): boolean {
   return ALLOWED[action].has(status);
 }
 
-export function useDeletion(done: () => void) {
+export function useDeletion() {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: async (id: string) => {
@@ -55,7 +55,6 @@ export function useDeletion(done: () => void) {
       return id;
     },
     onSuccess: (id) => {
-      done();
       queries.removeQueries({ queryKey: ["job", id] });
       queries.invalidateQueries({ queryKey: ["jobs"] });
       queries.invalidateQueries({ queryKey: ["facets"] });

@@ -32,12 +32,11 @@ export function datasetById(id: string) {
   });
 }
 
-export function useDatasetDeletion(id: string, done: () => void) {
+export function useDatasetDeletion(id: string) {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: () => unwrap(api.DELETE("/v1/datasets/{dataset_id}", { params: path(id) })),
     onSuccess: () => {
-      done();
       queries.removeQueries({ queryKey: ["dataset", id] });
       queries.invalidateQueries({ queryKey: datasets.queryKey });
     },
@@ -52,16 +51,13 @@ export function mediaTypeOf(name: string): string | undefined {
 }
 
 /** Upload a file; `share` is the part of it that was sent. */
-export function useUpload(done: (dataset: Uploaded) => void) {
+export function useUpload() {
   const queries = useQueryClient();
   const [share, setShare] = useState(0);
   const upload = useMutation({
     mutationFn: (file: File) => send(file, setShare),
     onMutate: () => setShare(0),
-    onSuccess: (dataset) => {
-      queries.invalidateQueries({ queryKey: datasets.queryKey });
-      done(dataset);
-    },
+    onSuccess: () => void queries.invalidateQueries({ queryKey: datasets.queryKey }),
   });
   return { ...upload, share };
 }

@@ -5309,7 +5309,8 @@ export interface components {
          *             "method": "wanda"
          *           },
          *           "recommended": false,
-         *           "not_with_pattern": []
+         *           "not_with_pattern": [],
+         *           "not_with_experts": []
          *         }
          *       ],
          *       "metrics": [
@@ -6648,6 +6649,11 @@ export interface components {
              * @description Those of them that it does not set for a job with a `pattern`.
              */
             not_with_pattern: string[];
+            /**
+             * Not With Experts
+             * @description Those of them that it does not set for a job with the method `experts`.
+             */
+            not_with_experts: string[];
         };
         /**
          * Problem

@@ -78,12 +78,11 @@ export function useTriggerRotation(id: string) {
   );
 }
 
-export function useTriggerDeletion(id: string, done: () => void) {
+export function useTriggerDeletion(id: string) {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: () => unwrap(api.DELETE("/v1/triggers/{trigger_id}", { params: path(id) })),
     onSuccess: () => {
-      done();
       for (const name of ["trigger", "trigger calls"])
         queries.removeQueries({ queryKey: [name, id] });
       queries.invalidateQueries({ queryKey: triggers.queryKey });

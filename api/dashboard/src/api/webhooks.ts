@@ -121,7 +121,7 @@ export function useWebhookTest(id: string) {
   return useChange(() => unwrap(api.POST("/v1/webhooks/{webhook_id}/test", { params: path(id) })));
 }
 
-export function useWebhookDeletion(id: string, done: () => void) {
+export function useWebhookDeletion(id: string) {
   const queries = useQueryClient();
   const queryKeys = ["webhook", "deliveries", "delivery"].map((name) => ({ queryKey: [name, id] }));
   return useMutation({
@@ -130,7 +130,6 @@ export function useWebhookDeletion(id: string, done: () => void) {
     mutationFn: () => unwrap(api.DELETE("/v1/webhooks/{webhook_id}", { params: path(id) })),
     onSuccess: () => {
       queries.setQueryData(webhooks.queryKey, (known) => known?.filter((one) => one.id !== id));
-      done();
       for (const one of queryKeys) queries.removeQueries(one);
       queries.invalidateQueries({ queryKey: webhooks.queryKey });
     },

@@ -22,7 +22,15 @@ it("polls longer lists less often, and ended jobs never", () => {
   const running = queryOf(queries, ["job", "a"], makeJob({ status: "running" }));
   const ended = queryOf(queries, ["job", "b"], makeJob({ status: "failed" }));
   expect([running, ended].map((one) => isDue(queries, one, 1))).toEqual([true, false]);
-  for (const name of ["methods", "preview", "sweep preview", "estimate"]) {
+  for (const name of [
+    "methods",
+    "preview",
+    "sweep preview",
+    "estimate",
+    "storage",
+    "use",
+    "best",
+  ]) {
     expect(isDue(queries, queryOf(queries, [name, "{}"], {}), 1)).toBe(false);
   }
 });

@@ -9,8 +9,8 @@ const POLL_MS = 2000;
 const LIVE_ROUNDS = 4;
 /** Queries whose results never change. */
 const CONSTANT = new Set(["methods", "preview", "sweep preview", "estimate", "report"]);
-/** Queries that are read again at a pace of their own. */
-const PACED = new Set(["trials"]);
+/** Queries that are read again at a pace of their own, or not before the page is opened again. */
+const PACED = new Set(["trials", "storage", "use", "best"]);
 /** Queries that do not change after a job has ended. */
 const OF_ONE_JOB = new Set(["blocks", "events", "artifacts", "logs"]);
 

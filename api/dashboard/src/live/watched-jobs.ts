@@ -5,7 +5,9 @@
  * jobs are polled; one tab of the browser does it.
  */
 
+import type { Job } from "../api/client.ts";
 import { fetchJob, isFinal } from "../api/jobs.ts";
+import { ProblemError } from "../api/problem.ts";
 import { readStored, store } from "../storage.ts";
 import { live } from "./state.ts";
 
@@ -53,9 +55,19 @@ export function startWatching(): void {
   }, POLL_MS);
 }
 
+/** Return a job; null if it could not be read. It is read again at the next poll, unless deleted. */
+async function fetchWatched(id: string): Promise<Job | null> {
+  try {
+    return await fetchJob(id);
+  } catch (error) {
+    if (error instanceof ProblemError && error.status === 404) unwatch(id);
+    return null;
+  }
+}
+
 async function checkAll(): Promise<void> {
   for (const [id, name] of Object.entries(watchedJobs())) {
-    const job = await fetchJob(id).catch(() => null); // tried again at the next poll
+    const job = await fetchWatched(id);
     if (job === null || !isFinal(job.status)) continue;
     unwatch(id);
     const gate =

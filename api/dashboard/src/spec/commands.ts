@@ -6,6 +6,9 @@ import { targetToText } from "./targets.ts";
 
 export type Body = Record<string, unknown>;
 
+/** Stands for an empty list, and for nothing where a field has it as a choice. */
+const NONE = "none";
+
 export interface Commands {
   curl: string;
   cli: string;
@@ -33,16 +36,23 @@ function curl(body: Body, origin: string, needsKey: boolean): string {
   return words.join(" \\\n  ");
 }
 
-function cli({ model, labels, expect, ...options }: Body, schema: Schema, origin: string): string {
+function cli({ model, expect, ...options }: Body, schema: Schema, origin: string): string {
   const properties = (schema.properties ?? {}) as Record<string, Schema>;
   const words = [`ZPRUNER_URL=${origin}`, "zpruner", "submit", quoted(String(model))];
+  const withoutFlag = expect ? ["expect"] : [];
   for (const [name, value] of Object.entries(options)) {
-    words.push(...flags(name, value, properties[name] ?? {}, schema));
+    const property = properties[name] ?? {};
+    words.push(...flags(name, value, property, schema));
+    if (options.preset && isOff(value, property, schema)) withoutFlag.push(name);
   }
-  const labelNames = Object.keys((labels ?? {}) as Body);
-  if (labelNames.length > 0) words.push(`# set labels with the API: ${labelNames.join(", ")}`);
-  if (expect) words.push("# set expect with the API");
+  if (withoutFlag.length > 0) words.push(`# set ${withoutFlag.join(" and ")} with the API`);
   return folded(words);
+}
+
+/** Whether a value switches off what a preset may set, for which there is no flag. */
+function isOff(value: unknown, property: Schema, whole: Schema): boolean {
+  const isFlag = formsOf(property, whole).some(({ type }) => type === "boolean");
+  return (value === null || value === false) && isFlag && property.default === null;
 }
 
 /** Break the line before every option. */
@@ -52,43 +62,62 @@ function folded(words: string[]): string {
 
 /** The flags of a field, by its schema, as the command line makes them from the same one. */
 function flags(name: string, value: unknown, property: Schema, whole: Schema): string[] {
-  if (value === null) return [];
-  if (name === "gate") return bounds(value as Body);
-  if (name === "reuse") return value === "if_succeeded" ? ["--reuse"] : [];
   const flag = `--${name.replaceAll("_", "-")}`;
+  const forms = formsOf(property, whole);
+  if (value === null) return forms.some(hasNone) ? [flag, NONE] : [];
+  if (name === "gate") return bounds(value as Body);
+  if (name === "labels") return pairs("--label", value as Body);
+  if (name === "reuse") return value === "if_succeeded" ? ["--reuse"] : [];
   if (typeof value === "boolean") {
     if (value) return [flag];
     return property.default === true ? [flag.replace("--", "--no-")] : [];
   }
-  const forms = formsOf(property, whole);
   if (!Array.isArray(value)) {
     const object = forms.find((form) => Object.keys(form.properties ?? {}).length > 2);
     if (object && typeof value === "object") return members(name, value as Body, object, whole);
     return [flag, quoted(toText(value))];
   }
-  if (name === "output") return value.flatMap((one) => [flag, quoted(targetToText(one as Body))]);
+  if (value.length === 0) return [flag, NONE];
+  if (name === "output") return value.flatMap((one) => [flag, quoted(targetToText(one))]);
   const isRepeated = forms.every((form) => form.type === "array");
-  if (isRepeated) return value.flatMap((one) => [flag, quoted(String(one))]);
-  return [flag, quoted(value.join(","))];
+  if (isRepeated) return value.flatMap((one) => [flag, quoted(itemToText(one))]);
+  return [flag, quoted(value.map(itemToText).join(","))];
+}
+
+function hasNone(form: Schema): boolean {
+  return Array.isArray(form.enum) && form.enum.includes(NONE);
+}
+
+/** Write an item of a list; an object as JSON. */
+function itemToText(item: unknown): string {
+  return typeof item === "object" ? JSON.stringify(item) : String(item);
+}
+
+/** The same flag for each name and its value. */
+function pairs(flag: string, values: Body): string[] {
+  return Object.entries(values).flatMap(([name, value]) => [flag, quoted(`${name}=${value}`)]);
 }
 
 /** A flag for each member of an object; the required one is the field itself. */
 function members(name: string, value: Body, object: Schema, whole: Schema): string[] {
   const properties = object.properties as Record<string, Schema>;
   const [required] = (object.required as string[] | undefined) ?? [];
-  const given = Object.entries(value).flatMap(([key, part]) =>
+  // Of a member, `none` is no empty list.
+  const parts = Object.entries(value).filter(([, part]) => !isEmptyList(part));
+  const given = parts.flatMap(([key, part]) =>
     flags(key === required ? name : `${name}_${key}`, part, properties[key] ?? {}, whole),
   );
   return given.length > 0 ? given : [`--${name.replaceAll("_", "-")}`];
 }
 
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
 /** A flag for each bound of a gate, and for its confidence. */
 function bounds({ confidence, ...gate }: Body): string[] {
   const words = Object.entries(gate).flatMap(([side, limits]) =>
-    Object.entries(limits as Body).flatMap(([figure, limit]) => [
-      `--gate-${side}`,
-      quoted(`${figure}=${limit}`),
-    ]),
+    pairs(`--gate-${side}`, (limits ?? {}) as Body),
   );
   return [...words, ...flags("gate_confidence", confidence ?? null, {}, {})];
 }

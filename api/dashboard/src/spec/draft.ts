@@ -3,6 +3,8 @@
 import { bytesAsSet, rounded } from "../format.ts";
 import type { Field } from "./fields.ts";
 import { gateOf, gateToText } from "./gate.ts";
+import { labelsOf, labelsToText } from "./labels.ts";
+import { momentToText } from "./moment.ts";
 import { shareOf } from "./share.ts";
 import { targetsOf, targetsToText } from "./targets.ts";
 import { textsOf, textsToDraft } from "./texts.ts";
@@ -49,6 +51,8 @@ function textOf({ kind, name }: Field, value: unknown): string {
   if (name === "target" && isObject(value)) return toText(withUnits(value));
   if (kind === "targets") return targetsToText(value);
   if (kind === "texts") return textsToDraft(value);
+  if (kind === "labels") return labelsToText(value);
+  if (kind === "moment") return momentToText(value);
   return kind === "gate" ? gateToText(value) : toText(value);
 }
 
@@ -177,15 +181,6 @@ export function edited(draft: Draft, name: string, text: string): Draft {
     next.sparsity = String(rounded(1 - Number(kept) / Number(group), 6));
   }
   return next;
-}
-
-/** Parse labels: `name=value`, separated by lines or commas. */
-function labelsOf(text: string): Record<string, string> {
-  const pairs = parts(text).map((part) => {
-    const [name = "", ...value] = part.split("=");
-    return [name.trim(), value.join("=").trim()];
-  });
-  return Object.fromEntries(pairs);
 }
 
 function flagOf(text: string): unknown {

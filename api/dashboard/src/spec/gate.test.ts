@@ -20,12 +20,22 @@ it("is formatted as text and parsed back", () => {
   expect(gateOf(text)).toEqual(gate);
   expect(boundsToText(boundsOf(text))).toBe(text);
   expect(gateToText(null)).toBe("");
+  expect(gateToText({ max: { sparsity: 1 }, min: null })).toBe("sparsity <= 1");
 });
 
 it("keeps an incomplete bound for the service to refuse", () => {
   const text = boundsToText([{ metric: "perplexity_ratio", side: "max", limit: "" }]);
   expect(boundsOf(text)).toEqual([{ metric: "perplexity_ratio", side: "max", limit: "" }]);
   expect(gateOf(text)).toEqual({ max: { perplexity_ratio: "" } });
+});
+
+it("keeps two limits of one metric on one side for the service to refuse", () => {
+  expect(gateOf("sparsity >= 0.5, sparsity >= 60 %").min).toEqual({ sparsity: "0.5 and 60 %" });
+  expect(gateOf("sparsity >= 0.5, sparsity >= ").min).toEqual({ sparsity: "" });
+  expect(gateOf("sparsity >= 0.5, sparsity <= 0.6")).toEqual({
+    min: { sparsity: 0.5 },
+    max: { sparsity: 0.6 },
+  });
 });
 
 it("has a confidence beside the bounds", () => {

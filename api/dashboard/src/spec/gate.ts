@@ -19,7 +19,7 @@ export interface Bound {
 }
 
 type Limits = Record<string, unknown>;
-type Gate = Partial<Record<Side, Limits>> & { confidence?: unknown };
+type Gate = Partial<Record<Side, Limits | null>> & { confidence?: unknown };
 
 /** A confidence interval of a metric. */
 interface Interval {
@@ -150,21 +150,30 @@ export function intervalInWords(interval: Interval | null | undefined): string {
 
 /** Write a gate as text; any other value is null. */
 export function gateToText(gate: unknown): string {
-  const { max = {}, min = {}, confidence } = (gate ?? {}) as Gate;
-  const of = (side: Side, limits: Limits) =>
-    Object.entries(limits).map(([metric, limit]) => ({ metric, side, limit: String(limit) }));
+  const { max, min, confidence } = (gate ?? {}) as Gate;
+  const of = (side: Side, limits?: Limits | null) =>
+    Object.entries(limits ?? {}).map(([metric, limit]) => ({ metric, side, limit: String(limit) }));
   const bounds = [...of("max", max), ...of("min", min)];
   return boundsToText(bounds, confidence == null ? "" : String(confidence));
 }
 
-/** Parse a gate; a limit that is no number stays text, so that the service refuses it. */
+/**
+ * Parse a gate; a limit that is no number stays text, so that the service refuses it, and so do two
+ * limits of one metric on one side.
+ */
 export function gateOf(text: string): Gate {
   const gate: Gate = {};
   for (const { metric, side, limit } of boundsOf(text)) {
-    gate[side] = { ...gate[side], [metric]: limitOf(metric, limit) };
+    const earlier = gate[side]?.[metric];
+    const value = earlier === undefined ? limitOf(metric, limit) : bothOf(earlier, limit);
+    gate[side] = { ...gate[side], [metric]: value };
   }
   const confidence = confidenceOf(text);
   return confidence === "" ? gate : { ...gate, confidence: shareOf(confidence) };
+}
+
+function bothOf(limit: unknown, other: string): string {
+  return limit === "" || other === "" ? "" : `${limit} and ${other}`;
 }
 
 function limitOf(metric: string, text: string): unknown {

@@ -8,6 +8,12 @@ export function toLocalInput(text: string): string {
   return local.toISOString().slice(0, 16);
 }
 
+/** Write a moment as it is sent; empty for what the input cannot show, such as `2h`. */
+export function momentToText(value: unknown): string {
+  const text = String(value ?? "");
+  return toLocalInput(text) === "" ? "" : text;
+}
+
 export function fromLocalInput(value: string): string {
   const at = new Date(value);
   return value === "" || Number.isNaN(at.getTime()) ? "" : at.toISOString();

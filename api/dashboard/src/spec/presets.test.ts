@@ -14,12 +14,19 @@ const FIELDS = fieldsOf({
   },
 });
 const PRESETS = [
-  { name: "fast", fields: { method: "wanda" }, recommended: true, not_with_pattern: [] },
+  {
+    name: "fast",
+    fields: { method: "wanda" },
+    recommended: true,
+    not_with_pattern: [],
+    not_with_experts: [],
+  },
   {
     name: "best",
     fields: { method: "admm", allocation: "dlp", refine: true },
     recommended: false,
     not_with_pattern: ["allocation"],
+    not_with_experts: ["refine"],
   },
 ];
 const NONE = baseOf(FIELDS, PRESETS, {});
@@ -53,6 +60,12 @@ describe("a preset", () => {
     const chosen = { preset: "best", pattern: "2:4" };
     expect(baseOf(FIELDS, PRESETS, chosen)).toMatchObject({ allocation: "uniform" });
     expect(presetFields(PRESETS, chosen)).toEqual(["method", "refine"]);
+  });
+
+  it("does not set fields that it leaves out with the method that removes experts", () => {
+    const chosen = { preset: "best", method: "experts" };
+    expect(baseOf(FIELDS, PRESETS, chosen)).toMatchObject({ allocation: "dlp", refine: null });
+    expect(presetFields(PRESETS, chosen)).toEqual(["method", "allocation"]);
   });
 
   it("replaces the values of the job's preset in a rerun", () => {

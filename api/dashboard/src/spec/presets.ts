@@ -10,6 +10,7 @@ type Values = Record<string, unknown>;
 interface Chosen {
   preset?: unknown;
   pattern?: unknown;
+  method?: unknown;
 }
 
 export function defaultsOf(fields: Field[]): Values {
@@ -43,8 +44,12 @@ export function presetFields(presets: Preset[], chosen: Chosen): string[] {
   return Object.keys(preset?.fields ?? {}).filter((name) => preset && isSet(preset, name, chosen));
 }
 
-function isSet({ fields, not_with_pattern }: Preset, name: string, { pattern }: Chosen): boolean {
-  return name in fields && !(pattern && not_with_pattern.includes(name));
+function isSet(preset: Preset, name: string, { pattern, method }: Chosen): boolean {
+  const unfit = [
+    ...(pattern ? preset.not_with_pattern : []),
+    ...(method === "experts" ? preset.not_with_experts : []),
+  ];
+  return name in preset.fields && !unfit.includes(name);
 }
 
 /** Move the inputs that show one base to another base; edited ones stay. */

@@ -46,7 +46,7 @@ const LABELS: Field = {
   name: "labels",
   label: "Labels",
   kind: "labels",
-  help: "Labels of your choice, such as team=nlp, run=7.",
+  help: 'Labels of your choice, such as team=nlp, run=7. A value with a comma is in quotes: note="a, b".',
   fallback: {},
 };
 

@@ -189,6 +189,18 @@ describe("a draft", () => {
     expect(parse(LABELS, toText(labels))).toEqual(labels);
   });
 
+  it("has labels with commas, line breaks and quotes in quotes, and reads them back", () => {
+    const quoted = { a: "x, y", b: "one\ntwo", c: 'the "old" one', d: " ", e: '"' };
+    const labels = { ...quoted, f: "a=b", g: "" };
+    const { draft, rest } = splitBody({ labels }, [LABELS], {});
+    expect(draft.labels).toBe(
+      String.raw`a="x, y", b="one\ntwo", c="the \"old\" one", d=" ", e="\"", f=a=b, g=`,
+    );
+    expect([valuesOf(draft, [LABELS]), rest]).toEqual([{ labels }, {}]);
+    const typed = { size: '5" disk', half: '"open', bad: String.raw`"\x"` };
+    expect(parse(LABELS, String.raw`size=5" disk, half="open, bad="\x"`)).toEqual(typed);
+  });
+
   it("is made from JSON, and keeps members without an input", () => {
     const said = { model: "m", sparsity: 0.6, skip: ["*.a", "b"], allocation: [0.4, 0.6], seed: 3 };
     const fields = [...FIELDS, LABELS];
@@ -197,10 +209,20 @@ describe("a draft", () => {
     expect(valuesOf(first.draft, fields)).toEqual({ ...said, labels });
     expect(first.rest).toEqual({});
 
-    const rest = { gate: { max: { r: 1.1 } }, labels: { note: "a, b" } };
+    const rest = { gate: { max: { r: 1.1 } } };
     const second = splitBody({ model: "m", ...rest, sparsity: [0.5] }, fields, defaults);
     expect(valuesOf(second.draft, fields)).toEqual({ model: "m" });
     expect(second.rest).toEqual({ ...rest, sparsity: [0.5] });
+  });
+
+  it("keeps a moment that its input cannot show", () => {
+    const moment: Field = { ...LABELS, name: "not_before", kind: "moment", fallback: null };
+    expect(splitBody({ not_before: "2h" }, [moment], {})).toEqual({
+      draft: { not_before: "" },
+      rest: { not_before: "2h" },
+    });
+    const not_before = "2027-01-05T18:00:30Z";
+    expect(splitBody({ not_before }, [moment], {})).toEqual({ draft: { not_before }, rest: {} });
   });
 
   it("keeps prompts as they are, with commas and line breaks", () => {
@@ -329,7 +351,7 @@ describe("commands", () => {
     expect(curl).toBe(`curl http://h:1/v1/jobs \\\n  ${data}`);
     expect(cli.replaceAll(" \\\n ", "")).toBe(
       "ZPRUNER_URL=http://h:1 zpruner submit m --sparsity 0.5 --seq-len 64 --skip '*.a' --skip b " +
-        "# set labels with the API: t",
+        "--label 't=x y'",
     );
     expect(python).toContain('    skip=["*.a", "b"],\n    labels={"t": "x y"},\n');
   });
@@ -345,7 +367,26 @@ describe("commands", () => {
     expect(python).toContain('expect={"calibration": "1f"}');
   });
 
+  it("write objects of a list as JSON, and what leaves a field of a preset out", () => {
+    const said = (body: object) =>
+      commandsOf({ model: "m", ...body }, schema, "http://h:1").cli.replaceAll(" \\\n ", "");
+    const mix = [{ generated: true, share: 0.5 }, "ptb=0.2"];
+    expect(said({ mix })).toMatch(
+      /submit m --mix '\{"generated":true,"share":0.5\}' --mix ptb=0.2$/,
+    );
+    expect(said({ preset: "best", mix: [], recover: null, quantize: null })).toMatch(
+      /submit m --preset best --mix none --recover none --quantize none$/,
+    );
+    expect(said({ preset: "best", refine: null, samples: null })).toMatch(
+      /submit m --preset best # set refine with the API$/,
+    );
+    expect(said({ refine: null })).toMatch(/submit m$/);
+    // `--quantize-skip none` would skip a layer of that name.
+    expect(said({ quantize: { scheme: "w4a16", skip: [] } })).toMatch(/submit m --quantize w4a16$/);
+  });
+
   it("contain only the bounds that the gate has", () => {
+    expect(commandsOf({ model: "m", gate: { max: null } }, schema, "h").cli).toMatch(/submit m$/);
     const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 }, confidence: 0.95 };
     const body = { model: "m", gate, reuse: "if_succeeded", samples: null };
     expect(commandsOf(body, schema, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(

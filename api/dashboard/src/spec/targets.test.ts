@@ -23,6 +23,7 @@ it("writes targets that set more as JSON", () => {
 it("leaves invalid text to the service", () => {
   expect(targetsOf("org/name")).toEqual(["org/name"]);
   expect(targetsOf("[1")).toBe("[1");
+  expect(targetsToText([null])).toBe("null");
 });
 
 it("builds a command with one option for each target", () => {

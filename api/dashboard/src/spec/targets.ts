@@ -9,9 +9,10 @@ const DEFAULTS: Record<string, Target> = {
   mlflow: {},
 };
 
-/** Write a target in its short form; as JSON, if it sets more. */
-export function targetToText(target: Target): string {
-  const { hub, s3, mlflow, experiment, secret, ...others } = target;
+/** Write a target in its short form; as JSON, if it sets more. What is no object stays as it is. */
+export function targetToText(target: unknown): string {
+  if (typeof target !== "object" || target === null) return String(target);
+  const { hub, s3, mlflow, experiment, secret, ...others } = target as Target;
   const kind = hub ? "hub" : s3 ? "s3" : "mlflow";
   const known = DEFAULTS[kind] ?? {};
   const isPlain = Object.entries(others).every(([name, value]) => known[name] === value);

@@ -26,7 +26,7 @@ function answer(isWell: boolean, scope = "admin") {
   };
 }
 
-it("names workers, waits, failures of a day, outputs and webhooks, each with a link", async () => {
+it("names workers, waits, failures of the jobs of a day, outputs and webhooks, each with a link", async () => {
   vi.useFakeTimers();
   answer(false);
   const { box, unmount } = await mount(<HealthStrip />);
@@ -35,11 +35,16 @@ it("names workers, waits, failures of a day, outputs and webhooks, each with a l
     ["1 worker, 1 silent", "/workers", "problem-word"],
     ["no worker serves the queue big", "/workers", "problem-word"],
     ["longest wait 24 min 0 s", "/?status=queued&sort=created", "faint"],
-    ["3 failed in 24 hours", "/?status=failed&time=day", "problem-word"],
+    ["3 of the jobs submitted in 24 hours failed", "/?status=failed&time=day", "problem-word"],
     ["failed outputs of 2 jobs", "/?output=failed&time=week", "problem-word"],
     ["93 undelivered webhook messages", "/webhooks", "problem-word"],
   ]);
   await unmount();
+
+  answer(true);
+  const well = await mount(<HealthStrip />);
+  expect(well.box.textContent).toContain("none of the jobs submitted in 24 hours failed");
+  await well.unmount();
 });
 
 it("marks a page in the navigation only if something on it is wrong", async () => {

@@ -64,7 +64,7 @@ export function webhookSigns(found: Webhook[] = []): Sign[] {
   return [{ text, href: "/webhooks", isBad: true }];
 }
 
-/** Jobs of a week of which an output has failed, by status. */
+/** Jobs submitted in a week of which an output has failed, by status. */
 export function outputSigns(jobs: Record<string, number> = {}): Sign[] {
   const failed = Object.values(jobs).reduce((sum, one) => sum + one, 0);
   if (failed === 0) return [];
@@ -76,7 +76,7 @@ export function outputSigns(jobs: Record<string, number> = {}): Sign[] {
 export function HealthStrip() {
   const { data } = useQuery(jobFacets(LAST_DAY));
   const failed = data?.status.failed ?? 0;
-  const text = `${count(failed)} failed in 24 hours`;
+  const text = `${failed === 0 ? "none" : count(failed)} of the jobs submitted in 24 hours failed`;
   const failures = data ? [{ text, href: "/?status=failed&time=day", isBad: failed > 0 }] : [];
   const outputs = outputSigns(useQuery(jobFacets(FAILED_OUTPUTS)).data?.status);
   const signs = [...useWorkerSigns(), ...failures, ...outputs, ...useWebhookSigns()];

@@ -1,5 +1,7 @@
 from fastapi.testclient import TestClient
 
+from db.spec.pruning.presets import resolve_preset
+
 
 def test_the_methods_are_sent_once_to_a_client_that_keeps_their_etag(client: TestClient) -> None:
     first = client.get("/v1/methods")
@@ -14,6 +16,9 @@ def test_one_preset_is_recommended_and_the_form_knows_which_fields_a_method_has(
 ) -> None:
     answer = client.get("/v1/methods").json()
     assert [one["name"] for one in answer["presets"] if one["recommended"]] == ["balanced"]
+    best = answer["presets"][-1]
+    unfit = set(best["fields"]) - set(resolve_preset({"preset": "best", "method": "experts"}))
+    assert unfit == {*best["not_with_pattern"], *best["not_with_experts"]}
     options, *others = (one["options"] for one in answer["data"])
     assert not any("x-first" in other for other in others)  # what depends on no method is sent once
     amounts = ["sparsity", "ratio", "target", "experts", "pattern"]

@@ -7,6 +7,7 @@ import { Confirm } from "../../ui/confirm.tsx";
 import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
+import { Scoped } from "../../ui/scoped.tsx";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 import { StatusPill } from "../../ui/status.tsx";
@@ -36,7 +37,7 @@ export function DatasetPage({ id }: { id: string }) {
 
 function DatasetView({ dataset }: { dataset: DatasetDetail }) {
   const [, go] = useLocation();
-  const deletion = useDatasetDeletion(dataset.id, () => go("/datasets"));
+  const deletion = useDatasetDeletion(dataset.id);
   return (
     <>
       <header className="job-header">
@@ -50,15 +51,17 @@ function DatasetView({ dataset }: { dataset: DatasetDetail }) {
             <Icon name="plus" />
             Use in a job
           </Link>
-          <Confirm
-            label="Delete"
-            title="Delete this dataset?"
-            message="Its file is deleted permanently. Reruns and retries of jobs that used it fail."
-            confirmLabel="Delete the dataset"
-            cancelLabel="Keep it"
-            isBusy={deletion.isPending}
-            onConfirm={() => deletion.mutate()}
-          />
+          <Scoped scope="jobs:write" to="delete this dataset">
+            <Confirm
+              label="Delete"
+              title="Delete this dataset?"
+              message="Its file is deleted permanently. Reruns and retries of jobs that used it fail."
+              confirmLabel="Delete the dataset"
+              cancelLabel="Keep it"
+              isBusy={deletion.isPending}
+              onConfirm={() => deletion.mutate(undefined, { onSuccess: () => go("/datasets") })}
+            />
+          </Scoped>
         </div>
         {deletion.error !== null && <ErrorNote error={deletion.error} />}
       </header>

@@ -3,19 +3,28 @@ import { useLocation } from "wouter";
 import { useUpload } from "../../api/datasets.ts";
 import { percent } from "../../format.ts";
 import { ErrorNote } from "../../ui/notes.tsx";
+import { Scoped } from "../../ui/scoped.tsx";
 import { Section } from "../../ui/section.tsx";
 
-/** Uploads a file as soon as it is chosen or dropped, then shows the dataset. */
 export function Upload() {
+  return (
+    <Section title="Upload">
+      <Scoped scope="jobs:write" to="upload datasets">
+        <DropArea />
+      </Scoped>
+    </Section>
+  );
+}
+
+/** Uploads a file as soon as it is chosen or dropped, then shows the dataset, if still open. */
+function DropArea() {
   const [, go] = useLocation();
   const id = useId();
   const [isOver, over] = useState(false);
-  const { mutate, variables, share, error, isPending } = useUpload((made) =>
-    go(`/datasets/${made.id}`),
-  );
+  const { mutate, variables, share, error, isPending } = useUpload();
   const take = (files: FileList | null) => {
     const [file] = files ?? [];
-    if (file) mutate(file);
+    if (file && !isPending) mutate(file, { onSuccess: (made) => go(`/datasets/${made.id}`) });
   };
   const drop = (event: DragEvent) => {
     event.preventDefault();
@@ -27,7 +36,7 @@ export function Upload() {
     over(true);
   };
   return (
-    <Section title="Upload">
+    <>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the input inside does the same */}
       <div
         className={isOver ? "drop is-over" : "drop"}
@@ -57,6 +66,6 @@ export function Upload() {
         </div>
       )}
       {error !== null && <ErrorNote error={error} />}
-    </Section>
+    </>
   );
 }

@@ -6,11 +6,13 @@ import { Confirm } from "../../ui/confirm.tsx";
 import { Icon, type IconName } from "../../ui/icon.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { Scoped } from "../../ui/scoped.tsx";
+import { useHasFiles } from "./use-has-files.ts";
 
 export function JobActions({ job }: { job: Job }) {
   const [, go] = useLocation();
   const cancel = useAction("cancel");
-  const deletion = useDeletion(() => go("/"));
+  const deletion = useDeletion();
+  const hasModel = useHasModel(job);
   const failsAgain = job.error !== null && !job.error.retryable;
   return (
     <div className="actions">
@@ -34,7 +36,7 @@ export function JobActions({ job }: { job: Job }) {
           <Icon name="rerun" />
           Rerun with changes
         </Link>
-        {hasModel(job) && (
+        {hasModel && (
           <Link className="button" href={furtherHref(job)}>
             <Icon name="rerun" />
             Prune this result further
@@ -49,7 +51,7 @@ export function JobActions({ job }: { job: Job }) {
             confirmLabel="Delete the job"
             cancelLabel="Keep it"
             isBusy={deletion.isPending}
-            onConfirm={() => deletion.mutate(job.id)}
+            onConfirm={() => deletion.mutate(job.id, { onSuccess: () => go("/") })}
           />
         )}
       </Scoped>
@@ -66,10 +68,8 @@ export function JobActions({ job }: { job: Job }) {
 }
 
 /** Whether the result is a model that another job can start from. */
-function hasModel({ status, verdict, spec, size_bytes }: Job): boolean {
-  // A job without files answers a trial.
-  const isAccepted = status === "succeeded" && verdict !== "fail" && size_bytes !== 0;
-  return isAccepted && spec.quantize === null;
+function useHasModel(job: Job): boolean {
+  return useHasFiles(job) && job.verdict !== "fail" && job.spec.quantize === null;
 }
 
 /** The form of a new job that starts from the result, on the same texts. */

@@ -2,14 +2,23 @@ import { expect, it, vi } from "vitest";
 import schema from "../../../../../zpruner/cli/prune_spec.json";
 import { makeJob, makeSpec } from "../../testing.ts";
 import { mount, settle } from "../../testing-page.tsx";
-import { type Answer, listing, service } from "../../testing-service.ts";
+import { type Answer, listing, refusal, service } from "../../testing-service.ts";
 import { Configuration } from "./configuration.tsx";
 
 const METHODS = [{ name: "zpruner", title: "Z-Pruner", fields: ["method"], options: schema }];
+const BEST = {
+  name: "best",
+  fields: {
+    ...{ method: "admm", allocation: "owl", refine: true, recover: "masked" },
+    mix: [{ generated: true, share: 0.5 }],
+  },
+  ...{ recommended: false, not_with_pattern: ["allocation"], not_with_experts: ["recover", "mix"] },
+};
+const CATALOGUE = listing(METHODS, { presets: [BEST] });
 
 it("shows all fields of the request, and commands without removed options", async () => {
   vi.useFakeTimers();
-  service.reply = () => listing(METHODS);
+  service.reply = () => CATALOGUE;
   const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } };
   const prompts = ["Once upon a time, there was a", "Yes, and"];
   const spec = makeSpec({
@@ -39,12 +48,50 @@ it("shows all fields of the request, and commands without removed options", asyn
 
 it("has the reduction in place of a sparsity of zero", async () => {
   vi.useFakeTimers();
-  service.reply = () => listing(METHODS);
+  service.reply = () => CATALOGUE;
   const job = makeJob({ spec: makeSpec({ sparsity: 0, method: "neurons" }), reduction: 0.22 });
   const { box } = await mount(<Configuration job={job} />);
   const facts = box.querySelector(".facts")?.textContent;
   expect(facts).toContain("Reduction22.0 %");
   expect(facts).not.toContain("Sparsity");
+});
+
+/** Return the request that curl sends, without the fields that every request has. */
+async function repeated(job: Parameters<typeof makeJob>[0]): Promise<object> {
+  const { box, unmount } = await mount(<Configuration job={makeJob(job)} />);
+  const [, written = ""] = /-d '(.*)'/s.exec(box.querySelector("pre")?.textContent ?? "") ?? [];
+  await unmount();
+  const { model, sparsity, dataset, propagation, ...others } = JSON.parse(written);
+  return others;
+}
+
+it("repeats a job with all that differs from its preset, be it a default without one", async () => {
+  vi.useFakeTimers();
+  service.reply = () => CATALOGUE;
+  const off = { refine: null, recover: null, mix: [], allocation: "uniform" as const };
+  const best = { preset: "best", ...off } as const;
+  expect(await repeated({ spec: makeSpec({ ...best, method: "zpruner" }) })).toEqual({
+    ...best,
+    method: "zpruner",
+  });
+  const set = { preset: "best", method: "admm", allocation: "owl", refine: null } as const;
+  const own = { recover: null, mix: [], samples: 8 };
+  expect(await repeated({ spec: makeSpec({ ...set, ...own }) })).toEqual({
+    preset: "best",
+    refine: null,
+    ...own,
+  });
+  service.reply = () => refusal(503); // without the presets, all is said
+  expect(await repeated({ spec: makeSpec(best) })).toMatchObject({ ...best, seed: 0 });
+});
+
+it("repeats a job with the bounds of its cost and of its worker's memory", async () => {
+  vi.useFakeTimers();
+  service.reply = () => CATALOGUE;
+  expect(await repeated({ spec: makeSpec(), max_cost: 2.5, min_memory_gb: 80 })).toEqual({
+    max_cost: 2.5,
+    min_memory_gb: 80,
+  });
 });
 
 it("shows no field as chosen before the defaults are known", async () => {
@@ -58,7 +105,8 @@ it("shows no field as chosen before the defaults are known", async () => {
   const spec = makeSpec({ method: "zpruner", scope: "row" });
   const { box } = await mount(<Configuration job={makeJob({ spec })} />);
   expect(box.querySelector(".facts")).toBeNull();
-  answer(listing([{ name: "zpruner", title: "Z-Pruner", fields: ["method"], options }]));
+  const method = { name: "zpruner", title: "Z-Pruner", fields: ["method"], options };
+  answer(listing([method], { presets: [] }));
   await settle();
   const facts = box.querySelector(".facts")?.textContent;
   expect(facts).toContain("Scoperow");
@@ -74,7 +122,7 @@ it("shows members of objects by their labels, sizes with their units, and upload
     dataset: "uploaded:dat_1",
     name: "stories.jsonl",
   };
-  service.reply = ({ pathname }) => listing(pathname === "/v1/datasets" ? [upload] : METHODS);
+  service.reply = ({ pathname }) => (pathname === "/v1/datasets" ? listing([upload]) : CATALOGUE);
   const spec = makeSpec({
     dataset: "uploaded:dat_1",
     eval_dataset: "uploaded:dat_gone0001",

@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Job } from "../../api/client.ts";
-import { methods } from "../../api/methods.ts";
+import { type Catalogue, catalogue } from "../../api/methods.ts";
 import { moment, percent } from "../../format.ts";
 import { type Body, withoutDefaults } from "../../spec/commands.ts";
 import { expanded } from "../../spec/draft.ts";
 import { jobFields, jobSchema, plainFields } from "../../spec/fields.ts";
 import { gateInWords, withoutNulls } from "../../spec/gate.ts";
+import { baseOf } from "../../spec/presets.ts";
 import { inWords } from "../../spec/words.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { Loading } from "../../ui/notes.tsx";
@@ -20,7 +21,7 @@ const LONG = 24;
 
 /** The fields of a job's request, and commands that repeat it. */
 export function Configuration({ job }: { job: Job }) {
-  const { data, isPending } = useQuery(methods);
+  const { data, isPending } = useQuery(catalogue);
   if (isPending) {
     // What was chosen is known only with the defaults.
     return (
@@ -30,13 +31,9 @@ export function Configuration({ job }: { job: Job }) {
     );
   }
   const spec = job.spec as unknown as Record<string, unknown>;
-  const fields = data ? jobFields(data) : plainFields(spec);
-  const defaults = Object.fromEntries(fields.map(({ name, fallback }) => [name, fallback]));
-  const { queue, deadline, name, labels, priority } = job;
-  const gate = job.gate && withoutNulls(job.gate);
-  const handling = withoutDefaults({ queue, gate, deadline }, DEFAULTS);
-  const kept: Body = { ...withoutDefaults(spec, defaults), ...handling };
-  const body: Body = { ...kept, ...withoutDefaults({ name, labels, priority }, DEFAULTS) };
+  const fields = data ? jobFields(data.data) : plainFields(spec);
+  const { queue, deadline } = job;
+  const body: Body = { ...differing(spec, data), ...handlingOf(job) };
   const given = expanded(spec, fields);
   const isReducedOtherwise = job.reduction !== null && spec.sparsity === 0;
   const shown = fields.filter(
@@ -65,9 +62,23 @@ export function Configuration({ job }: { job: Job }) {
         {deadline && <Fact name="Deadline">{moment(deadline)}</Fact>}
       </Facts>
       {data && <p className="faint">All other fields have their defaults.</p>}
-      <CommandTabs body={body} schema={jobSchema(data ?? [])} />
+      <CommandTabs body={body} schema={jobSchema(data?.data ?? [])} />
     </Section>
   );
+}
+
+/** The fields that differ from what the service sets; all of them where that is not known. */
+function differing(spec: Body, known?: Catalogue): Body {
+  if (known === undefined) return spec;
+  return withoutDefaults(spec, baseOf(jobFields(known.data), known.presets, spec));
+}
+
+/** What a request says beside the specification: how the job is named, queued and judged. */
+function handlingOf(job: Job): Body {
+  const { queue, deadline, max_cost, min_memory_gb, name, labels, priority } = job;
+  const gate = job.gate && withoutNulls(job.gate);
+  const given = { queue, gate, deadline, max_cost, min_memory_gb, name, labels, priority };
+  return withoutDefaults(given, DEFAULTS);
 }
 
 /** Whether a field has another value than its default. */

@@ -8,6 +8,7 @@ import { ErrorNote } from "../../ui/notes.tsx";
 import { idOf, Section } from "../../ui/section.tsx";
 import { ShareButton, Shared } from "./file-row.tsx";
 import { useDownload, useShare } from "./use-file.ts";
+import { useHasFiles } from "./use-has-files.ts";
 
 const USE = "Use this model";
 const PYTHON = `from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -16,8 +17,9 @@ model = AutoModelForCausalLM.from_pretrained("pruned")
 tokenizer = AutoTokenizer.from_pretrained("pruned")`;
 
 /** Whether a job has files that this caller may read. */
-function useHasModel({ status, size_bytes }: Job): boolean {
-  return useMay("artifacts:read") === true && status === "succeeded" && Boolean(size_bytes);
+function useHasModel(job: Job): boolean {
+  const hasFiles = useHasFiles(job);
+  return useMay("artifacts:read") === true && hasFiles;
 }
 
 export function ModelActions({ job }: { job: Job }) {

@@ -20,6 +20,7 @@ beforeEach(async () => {
     "/v1/jobs/job_1": [200, job],
     "/v1/jobs": listing([rerun]),
     "/v1/me": [200, { scopes: ["admin"] }],
+    "/v1/methods": listing([], { presets: [] }),
   };
   service.reply = ({ pathname }) => answers[pathname] ?? listing([]);
 });
@@ -37,7 +38,8 @@ function poll(): void {
 /** Let the service describe parts of a result. */
 function describeParts(...described: object[]): void {
   const shown = described.map((part) => ({ title: "", facts: {}, table: [], note: "", ...part }));
-  answers["/v1/methods"] = listing([{ name: "a", fields: [], options: { "x-results": shown } }]);
+  const methods = [{ name: "a", fields: [], options: { "x-results": shown } }];
+  answers["/v1/methods"] = listing(methods, { presets: [] });
 }
 
 const card = (title: string) =>
@@ -567,24 +569,27 @@ it("pins a job and unpins it", async () => {
   expect(button("Pin")).toBeDefined();
 });
 
+const file = (name: string, deleted_by: string | null = null) => ({
+  id: name,
+  name,
+  size_bytes: 1000,
+  sha256: "0".repeat(64),
+  url: `/${name}`,
+  damage: null,
+  deleted_by,
+  deleted_at: deleted_by && "2026-01-05T09:30:00Z",
+});
+
 it("says which rule deleted files, and offers only those that are stored", async () => {
-  const file = (name: string, deleted_by: string | null) => ({
-    id: name,
-    name,
-    size_bytes: 1000,
-    sha256: "0".repeat(64),
-    url: `/${name}`,
-    damage: null,
-    deleted_by,
-    deleted_at: deleted_by && "2026-01-05T09:30:00Z",
-  });
-  const files = [file("model.safetensors", "old"), file("report.json", null)];
+  const files = [file("model.safetensors", "old"), file("report.json")];
   answers["/v1/jobs/job_1/artifacts"] = listing(
     files.map((one) => ({ ...one, deleted_by: null, deleted_at: null })),
   );
   shown = await mount(<JobPage id="job_1" />);
   await settle();
   expect(card("Files")?.textContent).toContain("Download all");
+  const offers = ["Use this model", "Prune this result further", "Try a prompt"];
+  for (const offer of offers) expect(shown.box.textContent).toContain(offer);
 
   answers["/v1/jobs/job_1/artifacts"] = listing(files);
   applyEvent(
@@ -598,6 +603,7 @@ it("says which rule deleted files, and offers only those that are stored", async
   expect(text).toContain("report.json");
   expect(text).not.toContain("Download all");
   expect(text).not.toContain("model.safetensors");
+  for (const offer of offers) expect(shown.box.textContent).not.toContain(offer);
   expect(shown.box.textContent).toContain("files deleted by the retention rule old");
 });
 
@@ -643,6 +649,7 @@ it("leads to a new job that starts from the result, on the same texts", async ()
     [...shown.box.querySelectorAll("a")].find((one) => one.textContent?.includes("further"));
   const spec = makeSpec({ eval_dataset: "wikitext2" });
   answers["/v1/jobs/job_1"] = [200, { ...job, spec, size_bytes: 1 }];
+  answers["/v1/jobs/job_1/artifacts"] = listing([file("model.safetensors")]);
   shown = await mount(<JobPage id="job_1" />);
   const given = new URLSearchParams(link()?.getAttribute("href")?.split("?")[1]);
   expect(Object.fromEntries(given)).toEqual({
@@ -687,6 +694,7 @@ it("offers the model of a finished job above all sections, and links to these", 
     spec: makeSpec({ output: [OUTPUT] }),
   };
   answers["/v1/jobs/job_1"] = [200, { ...done, result: { pruned_perplexity: 9 } }];
+  answers["/v1/jobs/job_1/artifacts"] = listing([file("model.safetensors")]);
   answers["/v1/jobs/job_1/outputs"] = listing(
     ["failed", "succeeded", "failed"].map((state, index) => ({
       ...{ index, state, target: { s3: "s3://a" }, progress: {}, actions: [] },

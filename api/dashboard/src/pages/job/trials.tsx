@@ -10,14 +10,14 @@ import { ErrorNote } from "../../ui/notes.tsx";
 import { Scoped } from "../../ui/scoped.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Ago } from "../../ui/time.tsx";
+import { useHasFiles } from "./use-has-files.ts";
 
 /** A form that sends a prompt to the dense and to the pruned model, and the answers so far. */
 export function Trials({ job }: { job: Job }) {
   const { data } = useQuery(caller);
   // Of the other keys' jobs, only an admin tries the models.
   const isOwn = data?.scopes.includes("admin") || data?.key?.id === job.created_by;
-  // A job without files answers a trial itself, and has no model to try.
-  const hasModel = job.status === "succeeded" && job.size_bytes !== 0;
+  const hasModel = useHasFiles(job);
   return isOwn && hasModel ? <Card id={job.id} /> : null;
 }
 

@@ -13,7 +13,7 @@ import { Scoped } from "../../ui/scoped.tsx";
 import { searchOf } from "./filters/filter.ts";
 import { LabelForm } from "./label-form.tsx";
 import { useMatching } from "./matching.ts";
-import { clearSelection, select, useSelection } from "./selection.ts";
+import { clearSelection, renew, type Selection, select, useSelection } from "./selection.ts";
 import { jobTitle } from "./table/cells.tsx";
 import { pointNames } from "./table/entries.ts";
 
@@ -33,15 +33,19 @@ interface Matching {
   ids: Set<string>;
 }
 
-/** Actions for the selected jobs, which need not be in the list. */
-export function BulkBar({ listed, filter }: Props) {
+/** Actions for the selected jobs; what is known of them ends with the selection. */
+export function BulkBar(props: Props) {
   const selection = useSelection();
+  return selection.size > 0 ? <Bar {...props} selection={selection} /> : null;
+}
+
+/** Actions for the selected jobs, which need not be in the list. */
+function Bar({ listed, filter, selection }: Props & { selection: Selection }) {
   const [matching, setMatching] = useState<Matching>();
   const bulk = useBulk();
   const [failures, setFailures] = useState<Failure[]>([]);
   const present = new Map(listed.map((job) => [job.id, job]));
   const jobs = [...selection.values()].map((job) => present.get(job.id) ?? job);
-  if (jobs.length === 0) return null;
   const place = searchOf({ ...filter, sort: "-created" });
   const isInside = ({ id }: Job) =>
     present.has(id) || (matching?.place === place && matching.ids.has(id));
@@ -58,11 +62,7 @@ export function BulkBar({ listed, filter }: Props) {
     const { done, failed } = await bulk.run(chosen, action);
     setFailures(failed);
     if (action.kind === "delete") select(done, false);
-    else
-      select(
-        done.filter((job) => selection.has(job.id)),
-        true,
-      );
+    else renew(done);
   };
   return (
     <section className="bulk" aria-label="Selected jobs">

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createdWithin } from "../../api/created-within.ts";
 import { makeJob, makeSpec } from "../../testing.ts";
 import { toggled } from "../../ui/toggled.ts";
-import { cleared, filterOf, isFiltered, nextSort, searchOf } from "./filters/filter.ts";
+import { cleared, filterOf, isFiltered, nextSort, searchOf, withLabel } from "./filters/filter.ts";
 import { BUILT_IN, savedViews, withoutView, withView } from "./filters/views.ts";
 import { between } from "./selection.ts";
 import { namesOf, shownOf } from "./table/chosen-columns.ts";
@@ -30,6 +30,11 @@ describe("a filter", () => {
     expect(isFiltered(filterOf("sort=created"))).toBe(false);
     expect(isFiltered(filterOf("label=team:a"))).toBe(true);
     expect(searchOf(cleared(filter))).toBe("sort=-perplexity_ratio");
+  });
+
+  it("has one value of a label", () => {
+    expect(withLabel(["team:a:b", "run:7"], "team:c")).toEqual(["run:7", "team:c"]);
+    expect(withLabel(["team:a"], "teams:a")).toEqual(["team:a", "teams:a"]);
   });
 
   it("toggles", () => {
@@ -108,4 +113,6 @@ it("a view is saved in place of one with its name, and can be deleted", () => {
   views = withoutView(views, "mine");
   expect(savedViews()).toEqual([]);
   for (const { search } of BUILT_IN) expect(searchOf(filterOf(search))).toBe(search);
+  const unfinished = BUILT_IN.find(({ name }) => name === "Unfinished")?.search ?? "";
+  expect(filterOf(unfinished).status).toContain("cancelling");
 });

@@ -154,6 +154,40 @@ it("selects the loaded jobs, and then all that match", async () => {
   FACETS.status.succeeded = 3;
 });
 
+it("forgets a selection that is cleared while its jobs are changed, and what has failed", async () => {
+  const failed = JOBS.map((job) => ({ ...job, status: "failed" as const }));
+  const [a] = failed;
+  reply = () => listing(failed);
+  await open();
+  const { reply: read } = service;
+  const waiting: ((answer: Answer) => void)[] = [];
+  service.reply = (url, request) => {
+    if (request.method !== "POST") return read(url, request);
+    return new Promise((resolve) => waiting.push(resolve));
+  };
+  const boxes = () => shown.box.querySelectorAll<HTMLInputElement>(".job-row input");
+  const bar = () => shown.box.querySelector(".bulk")?.textContent;
+  await press(boxes()[0]);
+  await press(boxes()[1]);
+  await press(button(shown.box, "Retry the jobs"));
+  await press(button(shown.box, "Clear selection"));
+  waiting[0]?.([200, { ...a, status: "queued" }]);
+  waiting[1]?.(refusal(409));
+  await settle();
+  expect(bar()).toBeUndefined();
+
+  await press(boxes()[1]);
+  expect(bar()).toContain("1 job selected");
+  await press(button(shown.box, "Retry the job"));
+  waiting[2]?.(refusal(409));
+  await settle();
+  expect(bar()).toContain("No.");
+  await press(button(shown.box, "Clear selection"));
+  await press(boxes()[1]);
+  expect(bar()).not.toContain("No.");
+  await press(button(shown.box, "Clear selection"));
+});
+
 it("shows the first label in full, and how many more there are", async () => {
   const labels = { team: "search", release: "2026-12", stage: "trial" };
   reply = () => listing([makeJob({ id: "d", labels })]);

@@ -18,6 +18,14 @@ export function select(jobs: Job[], isSelected: boolean): void {
   for (const listener of listeners) listener();
 }
 
+/** Replace those of the jobs that are still selected by their present state. */
+export function renew(jobs: Job[]): void {
+  select(
+    jobs.filter(({ id }) => selected.has(id)),
+    true,
+  );
+}
+
 export function clearSelection(): void {
   select([...selected.values()], false);
 }

@@ -11,7 +11,7 @@ import {
   settle,
   type,
 } from "../../testing-page.tsx";
-import { refusal, service } from "../../testing-service.ts";
+import { type Answer, refusal, service } from "../../testing-service.ts";
 import { JobForm } from "./form.tsx";
 
 const OPTIONS = {
@@ -26,6 +26,7 @@ const OPTIONS = {
     skip: { type: "array", items: { type: "string" }, default: [] },
     prompts: { anyOf: [{ type: "array" }, { type: "null" }], default: null },
     uniform: { type: "boolean", default: true },
+    output: { type: "array", items: { type: "object" }, default: [] },
   },
   "x-labels": { samples: "Calibration windows" },
   "x-first": ["model", "dataset", "sparsity", "preset"],
@@ -37,7 +38,9 @@ const METHODS = ["zpruner", "admm", "none"].map((name) => ({
 }));
 const CATALOGUE = {
   data: METHODS,
-  presets: [{ name: "best", fields: { method: "admm" }, not_with_pattern: [] }],
+  presets: [
+    { name: "best", fields: { method: "admm" }, not_with_pattern: [], not_with_experts: [] },
+  ],
   metrics: ["perplexity_ratio", "sparsity"],
 } as unknown as Catalogue;
 
@@ -82,6 +85,16 @@ it("is filled from pasted JSON, and keeps members without an input", async () =>
   await press(button(box(), "Remove it"));
   await press(view(1));
   expect(JSON.parse(text()?.value ?? "")).not.toHaveProperty("skip");
+});
+
+it("shows the inputs of a gate and an output that the service refuses", async () => {
+  const body = { gate: { max: { perplexity_ratio: 1.1 }, min: null }, output: [null] };
+  await press(view(1));
+  await type(text(), JSON.stringify(body));
+  await press(view(0));
+  expect(field(box(), "Model")).toHaveProperty("value", "");
+  await press(view(1));
+  expect(JSON.parse(text()?.value ?? "")).toEqual(body);
 });
 
 it("shows the method that a preset sets, and any other beside it", async () => {
@@ -228,7 +241,7 @@ it("names what a gate lacks, and waits with the check until it is there", async 
 });
 
 it("offers a fast preset and less text where the estimate is long", async () => {
-  const fast = { name: "fast", fields: {}, not_with_pattern: [] };
+  const fast = { name: "fast", fields: {}, not_with_pattern: [], not_with_experts: [] };
   const seconds = { p50: 86_400, p90: 90_000 };
   const memory = { host_bytes: 1, device_bytes: 0, scratch_bytes: 0 };
   const windows = { calibration: 128, seq_len: 2048, evaluation: 157 };
@@ -250,6 +263,34 @@ it("offers a fast preset and less text where the estimate is long", async () => 
   await press(button(box(), "Use preset fast"));
   expect(field(box(), "Calibration windows")).toHaveProperty("value", "16");
   expect(field(box(), "Preset")).toHaveProperty("value", "fast");
+});
+
+it("leaves no other page, to which the reader has gone before the response", async () => {
+  const submitted = async () => {
+    let respond = (_: Answer) => {};
+    service.reply = ({ searchParams }) =>
+      searchParams.get("dry_run") === "true"
+        ? refusal(422)
+        : new Promise((resolve) => {
+            respond = resolve;
+          });
+    await type(field(box(), "Model"), "org/m");
+    await type(field(box(), "Dataset"), "c4");
+    await type(field(box(), "Sparsity"), "0.5");
+    await press(button(box(), "Submit job"));
+    return () => respond([201, { id: "job_1", status: "queued" }]);
+  };
+  history.replaceState(null, "", "/new");
+  (await submitted())();
+  await settle();
+  expect(location.pathname).toBe("/jobs/job_1");
+
+  const respond = await submitted();
+  await shown.unmount();
+  history.replaceState(null, "", "/datasets");
+  respond();
+  await settle();
+  expect(location.pathname).toBe("/datasets");
 });
 
 it("has a text area for each prompt, which commas do not divide", async () => {

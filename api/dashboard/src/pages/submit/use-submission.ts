@@ -3,13 +3,14 @@ import { useLocation } from "wouter";
 import { type Submission, submit } from "../../api/actions.ts";
 import { useIdempotencyKey } from "./idempotency-key.ts";
 
-/** Submit, then show the new job. */
+/** Submit, then show the new job, unless the reader has left the form. */
 export function useSubmission() {
   const [, go] = useLocation();
   const keyOf = useIdempotencyKey();
   const { mutate, error, isPending } = useMutation({
     mutationFn: (submission: Submission) => submit(submission, keyOf(submission)),
-    onSuccess: (job) => go(`/jobs/${job.id}`),
   });
-  return { submit: mutate, error, isPending };
+  const send = (submission: Submission) =>
+    mutate(submission, { onSuccess: (job) => go(`/jobs/${job.id}`) });
+  return { submit: send, error, isPending };
 }

@@ -4,6 +4,7 @@ import { figure, percent } from "../../format.ts";
 import { gateInWords } from "../../spec/gate.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
+import { Scoped } from "../../ui/scoped.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 import { useDownload } from "../job/use-file.ts";
 import { intervalOf, nameOf } from "./points.ts";
@@ -55,15 +56,17 @@ function BestPoint({ best, sweep }: { best: Point; sweep: Sweep }) {
         </Fact>
       </Facts>
       <div className="actions">
-        <button
-          type="button"
-          className="primary"
-          onClick={download.start}
-          disabled={download.isBusy}
-        >
-          <Icon name="download" />
-          Download
-        </button>
+        <Scoped scope="artifacts:read" to="download the model">
+          <button
+            type="button"
+            className="primary"
+            onClick={download.start}
+            disabled={download.isBusy}
+          >
+            <Icon name="download" />
+            Download
+          </button>
+        </Scoped>
         <Link className="button" href={`/jobs/${id}/rerun`}>
           <Icon name="rerun" />
           Rerun with changes

@@ -1,17 +1,20 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
+import { useMay } from "../../api/keys.ts";
 import { type SweepSummary, sweepList } from "../../api/sweeps.ts";
 import { modelName, shortId } from "../../format.ts";
 import { CsvButton } from "../../ui/csv.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Older } from "../../ui/older.tsx";
+import { Scoped } from "../../ui/scoped.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Title } from "../../ui/title.tsx";
 import { Counts } from "./counts.tsx";
 
 export function SweepsPage() {
   const list = useInfiniteQuery(sweepList);
+  const maySubmit = useMay("jobs:write") === true;
   const sweeps = list.data?.pages.flatMap((page) => page.data) ?? [];
   return (
     <>
@@ -19,10 +22,12 @@ export function SweepsPage() {
         <Title text="Sweeps" />
         <div className="row">
           {sweeps.length > 0 && <CsvButton list="sweeps" />}
-          <Link className="button" href="/sweeps/new">
-            <Icon name="plus" />
-            New sweep
-          </Link>
+          <Scoped scope="jobs:write" to="submit sweeps">
+            <Link className="button" href="/sweeps/new">
+              <Icon name="plus" />
+              New sweep
+            </Link>
+          </Scoped>
         </div>
       </header>
       {list.isPending && <Loading what="sweeps" />}
@@ -33,10 +38,12 @@ export function SweepsPage() {
             A sweep runs one job for every combination of a few values, such as sparsities, methods
             and patterns, and shows the best trade-offs of sparsity and perplexity.
           </p>
-          <Link className="button primary" href="/sweeps/new">
-            <Icon name="plus" />
-            New sweep
-          </Link>
+          {maySubmit && (
+            <Link className="button primary" href="/sweeps/new">
+              <Icon name="plus" />
+              New sweep
+            </Link>
+          )}
         </Empty>
       )}
       {sweeps.length > 0 && (

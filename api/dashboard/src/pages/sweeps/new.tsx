@@ -9,6 +9,7 @@ import type { Field } from "../../spec/fields.ts";
 import { defaultsOf } from "../../spec/presets.ts";
 import { shownFields } from "../../spec/shown.ts";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
+import { Scoped } from "../../ui/scoped.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Title } from "../../ui/title.tsx";
 import { Fields } from "../submit/fields.tsx";
@@ -37,7 +38,9 @@ export function NewSweepPage() {
       <Title text="New sweep" />
       {offered.isPending && <Loading what="the form" />}
       {offered.isError && <ErrorNote error={offered.error} retry={() => offered.refetch()} />}
-      {offered.data && <SweepForm catalogue={offered.data} />}
+      <Scoped scope="jobs:write" to="submit sweeps">
+        {offered.data && <SweepForm catalogue={offered.data} />}
+      </Scoped>
     </>
   );
 }
@@ -61,7 +64,7 @@ function SweepForm({ catalogue }: { catalogue: Catalogue }) {
   const change = (name: string, text: string) => setDraft((old) => ({ ...old, [name]: text }));
   const onSubmit = (event: FormEvent) => {
     event.preventDefault();
-    if (isComplete) submitting.mutate(body);
+    if (isComplete) submitting.submit(body);
   };
   return (
     <form className="order" onSubmit={onSubmit} noValidate>
@@ -146,8 +149,10 @@ function useSweepPreview(body: Record<string, unknown> | null) {
 function useSubmission() {
   const [, go] = useLocation();
   const keyOf = useIdempotencyKey();
-  return useMutation({
+  const { mutate, error, isPending } = useMutation({
     mutationFn: (body: Record<string, unknown>) => submitSweep(body, keyOf(body)),
-    onSuccess: (sweep) => go(`/sweeps/${sweep.id}`),
   });
+  const submit = (body: Record<string, unknown>) =>
+    mutate(body, { onSuccess: (sweep) => go(`/sweeps/${sweep.id}`) });
+  return { submit, error, isPending };
 }

@@ -31,10 +31,11 @@ it("shows model, text, windows, intervals, and points that are postponed as such
       postponed: { until, attempt: 4, attempts: 6, error },
     } as never),
   ];
-  service.reply = ({ pathname }) =>
-    pathname.startsWith("/v1/sweeps/")
-      ? [200, SWEEP]
-      : listing(pathname === "/v1/jobs" ? jobs : []);
+  service.reply = ({ pathname }) => {
+    if (pathname === "/v1/me") return [200, { scopes: ["admin"] }];
+    if (pathname.startsWith("/v1/sweeps/")) return [200, SWEEP];
+    return listing(pathname === "/v1/jobs" ? jobs : []);
+  };
   const { box, unmount } = await mount(<SweepPage id="s" />);
   const text = box.textContent ?? "";
   expect(text).toContain("Modelorg/big");

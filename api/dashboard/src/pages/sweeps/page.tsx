@@ -8,6 +8,7 @@ import { shortId } from "../../format.ts";
 import { Confirm } from "../../ui/confirm.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
+import { Scoped } from "../../ui/scoped.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Title } from "../../ui/title.tsx";
@@ -69,16 +70,18 @@ function SweepView({ sweep: given }: { sweep: Sweep }) {
         <Inputs points={sweep.points} />
         <div className="actions">
           {!sweep.is_final && (
-            <Confirm
-              label="Cancel"
-              icon="cancel"
-              title="Cancel this sweep?"
-              message="All unfinished points are cancelled; finished ones stay."
-              confirmLabel="Cancel the sweep"
-              cancelLabel="Keep it running"
-              isBusy={cancel.isPending}
-              onConfirm={() => cancel.mutate(sweep.id)}
-            />
+            <Scoped scope="jobs:write" to="cancel this sweep">
+              <Confirm
+                label="Cancel"
+                icon="cancel"
+                title="Cancel this sweep?"
+                message="All unfinished points are cancelled; finished ones stay."
+                confirmLabel="Cancel the sweep"
+                cancelLabel="Keep it running"
+                isBusy={cancel.isPending}
+                onConfirm={() => cancel.mutate(sweep.id)}
+              />
+            </Scoped>
           )}
           {sweep.total >= 2 && sweep.total <= MOST_COMPARED && (
             <Link

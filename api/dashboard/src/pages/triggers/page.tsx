@@ -122,7 +122,7 @@ function Rotate({ rotate, isBusy }: { rotate: () => void; isBusy: boolean }) {
 
 function Delete({ id }: { id: string }) {
   const [, go] = useLocation();
-  const { mutate, error, isPending } = useTriggerDeletion(id, () => go("/triggers"));
+  const { mutate, error, isPending } = useTriggerDeletion(id);
   return (
     <>
       <Confirm
@@ -132,7 +132,7 @@ function Delete({ id }: { id: string }) {
         confirmLabel="Delete the trigger"
         cancelLabel="Keep it"
         isBusy={isPending}
-        onConfirm={() => mutate()}
+        onConfirm={() => mutate(undefined, { onSuccess: () => go("/triggers") })}
       />
       {error !== null && <ErrorNote error={error} />}
     </>

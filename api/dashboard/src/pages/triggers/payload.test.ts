@@ -11,12 +11,23 @@ it("names every value by its pointer", () => {
 });
 
 it("lists what the trigger uses, also where the payload lacks it", () => {
-  expect(rowsOf({ a: 1 }, { "/b": "x" }, { model: "/a", name: "/c" })).toEqual([
+  expect(rowsOf({ a: 1 }, { "/b": "x" }, { model: "/a", name: "/c" }).rows).toEqual([
     { pointer: "/a", value: 1 },
     { pointer: "/b", value: undefined },
     { pointer: "/c", value: undefined },
   ]);
-  expect(rowsOf(undefined, {}, {})).toEqual([]);
+  expect(rowsOf(undefined, {}, {})).toEqual({ rows: [], total: 0 });
+});
+
+it("lists the first values of a long payload, and those after them that the trigger uses", () => {
+  const payload = { many: Array.from({ length: 70 }, (_, place) => place), ref: "main" };
+  const { rows, total } = rowsOf(payload, { "/ref": "main" }, { name: "/many/65" });
+  expect(rows.slice(59)).toEqual([
+    { pointer: "/many/59", value: 59 },
+    { pointer: "/many/65", value: 65 },
+    { pointer: "/ref", value: "main" },
+  ]);
+  expect(total).toBe(71);
 });
 
 it("fills a field from one value, and requires values", () => {
@@ -30,7 +41,7 @@ it("fills a field from one value, and requires values", () => {
 
 it("has for each source a payload with all that its template uses", () => {
   for (const { payload, filter, map } of Object.values(TEMPLATES)) {
-    expect(rowsOf(payload, filter, map).every(({ value }) => value !== undefined)).toBe(true);
+    expect(rowsOf(payload, filter, map).rows.every(({ value }) => value !== undefined)).toBe(true);
   }
 });
 

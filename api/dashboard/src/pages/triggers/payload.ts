@@ -6,31 +6,37 @@ export interface Value {
   value: unknown;
 }
 
-const MAX_VALUES = 60;
+/** How many values of a payload are listed, beside those that a trigger uses. */
+export const MAX_VALUES = 60;
 
 /** Return the texts, numbers, booleans and nulls in a payload, by JSON pointer. */
 export function valuesIn(payload: unknown, pointer = ""): Value[] {
   if (typeof payload !== "object" || payload === null) return [{ pointer, value: payload }];
-  return Object.entries(payload)
-    .flatMap(([name, part]) => valuesIn(part, `${pointer}/${escaped(name)}`))
-    .slice(0, MAX_VALUES);
+  return Object.entries(payload).flatMap(([name, part]) =>
+    valuesIn(part, `${pointer}/${escaped(name)}`),
+  );
 }
 
 function escaped(name: string): string {
   return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/** Return the values of a payload, and pointers that a trigger uses but the payload lacks. */
+/**
+ * Return the first values of a payload, and all that a trigger uses, be they in the payload or not;
+ * `total` is how many the payload has.
+ */
 export function rowsOf(
   payload: unknown,
   filter: Record<string, unknown>,
   map: Record<string, string>,
-): Value[] {
+): { rows: Value[]; total: number } {
   const found = payload === undefined ? [] : valuesIn(payload).filter(({ pointer }) => pointer);
   const known = new Set(found.map(({ pointer }) => pointer));
   const used = new Set([...Object.keys(filter), ...Object.values(map)]);
+  const listed = found.filter(({ pointer }, place) => place < MAX_VALUES || used.has(pointer));
   const missing = [...used].filter((pointer) => !known.has(pointer));
-  return [...found, ...missing.map((pointer) => ({ pointer, value: undefined }))];
+  const rows = [...listed, ...missing.map((pointer) => ({ pointer, value: undefined }))];
+  return { rows, total: found.length };
 }
 
 /** Change the field of a job that a value fills; an empty name means none. */

@@ -1,5 +1,6 @@
+import { count } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
-import { filling, labelFor, requiring, rowsOf, type Value } from "./payload.ts";
+import { filling, labelFor, MAX_VALUES, requiring, rowsOf, type Value } from "./payload.ts";
 
 interface Rules {
   filter: Record<string, unknown>;
@@ -15,26 +16,32 @@ const FIELDS = ["model", "revision", "dataset", "name", "sparsity"];
 
 /** What the trigger does with each value of the payload. */
 export function ValueTable({ payload, filter, map, change }: Props) {
-  const rows = rowsOf(payload, filter, map);
+  const { rows, total } = rowsOf(payload, filter, map);
   if (rows.length === 0) return null;
+  const rest =
+    total > MAX_VALUES &&
+    `The first ${MAX_VALUES} of ${count(total)} values are listed, and those that the trigger uses.`;
   return (
-    <Scroll label="Values of the payload">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Value at</th>
-            <th scope="col">Fills</th>
-            <th scope="col">Required</th>
-            <th scope="col">In the sample</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <ValueRow key={row.pointer} {...{ row, filter, map, change }} />
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <>
+      <Scroll label="Values of the payload">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Value at</th>
+              <th scope="col">Fills</th>
+              <th scope="col">Required</th>
+              <th scope="col">In the sample</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <ValueRow key={row.pointer} {...{ row, filter, map, change }} />
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+      {rest && <p className="faint">{rest}</p>}
+    </>
   );
 }
 
@@ -68,6 +75,7 @@ function ValueRow({ row, filter, map, change }: RowProps) {
             type="checkbox"
             aria-label={`Require ${pointer}`}
             checked={isRequired}
+            disabled={value === undefined && !isRequired}
             onChange={({ target }) => change({ filter: requiring(filter, row, target.checked) })}
           />
           {isRequired && <span className="wrap">{shown(filter[pointer])}</span>}

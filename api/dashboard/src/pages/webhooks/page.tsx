@@ -110,7 +110,7 @@ function Actions({ webhook, rotate, isBusy }: ActionsProps) {
   const opener = useOpener(isEdited);
   const test = useWebhookTest(webhook.id);
   const change = useWebhookChange(webhook.id);
-  const deletion = useWebhookDeletion(webhook.id, () => go("/webhooks"));
+  const deletion = useWebhookDeletion(webhook.id);
   if (isEdited) return <EditForm webhook={webhook} close={() => edit(false)} />;
   const failed = test.error ?? change.error ?? deletion.error;
   return (
@@ -152,7 +152,7 @@ function Actions({ webhook, rotate, isBusy }: ActionsProps) {
         confirmLabel="Delete the webhook"
         cancelLabel="Keep it"
         isBusy={deletion.isPending}
-        onConfirm={() => deletion.mutate()}
+        onConfirm={() => deletion.mutate(undefined, { onSuccess: () => go("/webhooks") })}
       />
       {failed !== null && <ErrorNote error={failed} />}
     </div>

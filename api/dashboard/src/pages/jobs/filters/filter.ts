@@ -62,6 +62,12 @@ export function searchOf(filter: JobFilter): string {
   return params.toString();
 }
 
+/** Add a label, `name:value`, in place of another value of it: no job has two. */
+export function withLabel(labels: string[], label: string): string[] {
+  const [name] = label.split(":");
+  return [...labels.filter((one) => one.split(":")[0] !== name), label];
+}
+
 /** Return a filter that keeps only the order. */
 export function cleared({ sort }: JobFilter): JobFilter {
   return { status: [], label: [], sort };

@@ -2,6 +2,7 @@ import { type FormEvent, useId, useState } from "react";
 import type { Job } from "../../../api/client.ts";
 import { shortId } from "../../../format.ts";
 import { Menu } from "../../../ui/menu.tsx";
+import { withLabel } from "./filter.ts";
 import { useFilter } from "./filter-context.ts";
 
 type Field = "model" | "label" | "created_by" | "sweep";
@@ -45,7 +46,7 @@ function ValueFilter({ field, label, hint, known }: Props) {
     const value = text.trim();
     if (!value) return;
     if (field !== "label") change({ ...filter, [field]: value });
-    else change({ ...filter, label: [...filter.label, value.replace(/[=:]/, ":")] });
+    else change({ ...filter, label: withLabel(filter.label, value.replace(/[=:]/, ":")) });
     setText("");
   };
   return (

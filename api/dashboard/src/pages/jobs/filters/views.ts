@@ -13,8 +13,13 @@ const KEY = "zpruner.job-views";
 
 export const BUILT_IN: View[] = [
   { name: "All jobs", search: "" },
-  { name: "Unfinished", search: "status=running&status=queued&status=paused&status=pausing" },
-  { name: "Failed today", search: "status=failed&time=today" },
+  {
+    name: "Unfinished",
+    search: ["running", "queued", "pausing", "paused", "cancelling"]
+      .map((status) => `status=${status}`)
+      .join("&"),
+  },
+  { name: "Submitted today, failed", search: "status=failed&time=today" },
   { name: "Gate failed", search: "verdict=fail" },
   { name: "Best perplexity ratio", search: "status=succeeded&sort=perplexity_ratio" },
 ];

@@ -23,6 +23,7 @@ import { ProgressBar } from "../../../ui/status.tsx";
 import { useStays } from "../../../ui/stays.ts";
 import { Waiting } from "../../../ui/waiting.tsx";
 import { useFailedOutputs } from "../../job/failed-outputs.ts";
+import { withLabel } from "../filters/filter.ts";
 import { useFilter } from "../filters/filter-context.ts";
 
 export function Name({ job, name }: { job: Job; name?: string }) {
@@ -182,10 +183,7 @@ export function Labels({ job }: { job: Job }) {
         type="button"
         className="label-chip"
         title={`Only jobs with the label ${name}=${value}`}
-        onClick={() => {
-          const kept = filter.label.filter((one) => !one.startsWith(`${name}:`));
-          change({ ...filter, label: [...kept, `${name}:${value}`] });
-        }}
+        onClick={() => change({ ...filter, label: withLabel(filter.label, `${name}:${value}`) })}
       >
         {name}={String(value)}
       </button>
