@@ -54,8 +54,7 @@ tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 ```
 {patterns}"""
 _COVERAGE = """\
-{coverage:.1f} % of the parameters of the decoder blocks were subject to pruning. {others}:
-{untouched}.
+{coverage:.1f} % of the parameters of the decoder blocks were subject to pruning. {others}.
 {fallbacks} matrices were pruned in another way than requested; `report.json` lists them."""
 _KEPT = "Each tensor that stays is that of the dense model, bit for bit."
 _KEPT_TRAINED = "What stays has the weights of the dense model, but for those that were trained."
@@ -116,10 +115,10 @@ def _coverage(spec: PruneSpec, report: dict[str, Any]) -> str:
         trained = _KEPT_BUT_ROUTERS if spec.recover else _KEPT
         return _KEPT_TRAINED if spec.refine else trained
     metrics = report["metrics"]
+    untouched = dict.fromkeys(name for block in report["blocks"] for name in block["untouched"])
     return _COVERAGE.format(
         coverage=100 * metrics["coverage"],
-        others=_others(spec),
-        untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
+        others=f"{_others(spec)}: {_listed(untouched)}",
         fallbacks=metrics["fallbacks"] or "No",
     )
 
