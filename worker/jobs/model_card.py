@@ -16,10 +16,7 @@ _EMBEDDINGS = "Embeddings and\nhead are unchanged"
 _KEPT_ROWS = " in the rows of the tokens that stay"
 _UNCHANGED = ", and so are these tensors of the blocks"
 _TRAINED_NORMS = ". These tensors of the blocks were not pruned, but their norms were trained"
-_ROTATED = (
-    "Embeddings and\nhead were not pruned; they are those of the rotated model, and so are these "
-    "tensors of the blocks"
-)
+_ROTATED = "Embeddings and\nhead are those of the rotated model"
 _TEMPLATE = """\
 ---
 library_name: transformers
@@ -125,10 +122,9 @@ def _coverage(spec: PruneSpec, report: dict[str, Any]) -> str:
 
 def _others(spec: PruneSpec) -> str:
     """Say what became of embeddings, head and the tensors that were not pruned."""
-    if spec.rotate is not None:
-        return _ROTATED
+    outside = _EMBEDDINGS if spec.rotate is None else _ROTATED
     rows = _KEPT_ROWS if spec.vocabulary else ""
-    return _EMBEDDINGS + rows + (_TRAINED_NORMS if _trains_norms(spec) else _UNCHANGED)
+    return outside + rows + (_TRAINED_NORMS if _trains_norms(spec) else _UNCHANGED)
 
 
 def _name(model: dict[str, Any]) -> str:

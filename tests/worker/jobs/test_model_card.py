@@ -109,6 +109,8 @@ def test_a_model_card_says_what_was_trained() -> None:
     trained = card(refine=True)
     assert "Pruned and trained block by block" in trained
     assert "not pruned, but their norms were trained: `norm`" in trained
+    rotated = card(refine=True, quantize="w4a16", rotate="auto")
+    assert "head are those of the rotated model. These tensors of the blocks were not" in rotated
     assert "no kept weight changed" not in trained
 
 

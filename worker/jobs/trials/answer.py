@@ -55,18 +55,18 @@ def answer(
     dense = MetaModel.open(model.path, dtype, device)
     # Its own config describes a model from which units or blocks were removed.
     pruned = MetaModel.open(tried.folder, dtype, device, weights=tried.folder)
-    tokenizer = _tokenizer(model.path, model.name)
-    own = tokenizer if spec.vocabulary is None else _tokenizer(tried.folder, model.name)
+    whole = _tokenizer(model.path, model.name)
+    own = whole if spec.vocabulary is None else _tokenizer(tried.folder, model.name)
     asked = {
-        "dense": (dense, tokenizer, _encoded(request, tokenizer, dense)),
+        "dense": (dense, whole, _encoded(request, whole, dense)),
         "pruned": (pruned, own, _encoded(request, own, pruned)),
     }
     texts: dict[str, str] = {}
-    for name, (meta_model, words, ids) in asked.items():
+    for name, (meta_model, tokenizer, ids) in asked.items():
         start = _OPENED + (1 - _OPENED) * len(texts) / 2
         budget = resources.memory_budget_bytes
         written = yield from _continued(meta_model, ids, request, start, budget)
-        texts[name] = words.decode(written)
+        texts[name] = tokenizer.decode(written)
     return JobResult(texts, has_files=False)
 
 

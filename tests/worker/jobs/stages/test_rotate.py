@@ -56,7 +56,7 @@ def test_the_folder_loads_and_the_report_names_the_rotations(folder: Path) -> No
     assert loaded(random_ids(2, 24)).logits.isfinite().all()
     card = (folder / "out/README.md").read_text()
     assert "[RoSTE](https://arxiv.org/abs/2502.09003)" in card
-    assert "head were not pruned; they are those of the rotated model" in card
+    assert "head are those of the rotated model, and so are these tensors" in card
     assert "unchanged" not in card
 
 
