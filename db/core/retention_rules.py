@@ -10,6 +10,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
     StringConstraints,
     model_validator,
 )
@@ -37,16 +40,16 @@ class RetentionRule(BaseModel):
         max_length=MAX_LABELS,
         description="The rule is for jobs with all of these labels; by default for all jobs.",
     )
-    max_age_days: float | None = Field(
+    max_age_days: StrictFloat | None = Field(
         default=None, gt=0, le=3650, description="Days that files are kept after their job's end."
     )
-    max_jobs: int | None = Field(
+    max_jobs: StrictInt | None = Field(
         default=None, ge=0, le=10**6, description="How many jobs keep their files: the newest."
     )
-    max_bytes: int | None = Field(
+    max_bytes: StrictInt | None = Field(
         default=None, ge=0, le=2**63 - 1, description="The largest total size of the files."
     )
-    per_model: bool = Field(
+    per_model: StrictBool = Field(
         default=False,
         description="Whether `max_jobs` or `max_bytes` limits each model's jobs separately.",
     )

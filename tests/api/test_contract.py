@@ -19,7 +19,6 @@ from tests.fakes import ListQueue
 
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = 6  # of each operation and phase
 
 
 @pytest.mark.process
@@ -41,7 +40,7 @@ def test_every_answer_is_as_the_document_says(
     with serving(app) as url:
         command = [str(PROGRAM), "--config-file", str(CONFIG), "run", str(document), "--url", url]
         done = subprocess.run(
-            [*command, "--max-examples", str(EXAMPLES), "--generation-database", "none"],
+            [*command, "--generation-database", "none"],
             cwd=tmp_path,
             text=True,
             capture_output=True,

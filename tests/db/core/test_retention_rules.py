@@ -181,6 +181,9 @@ def test_the_reason_names_the_limit(limit: dict[str, Any], reason: str) -> None:
         ({"max_jobs": -1}, "greater than or equal to 0"),
         ({"max_bytes": 2**63}, "less than or equal to"),
         ({"max_days": 1}, "Extra inputs are not permitted"),
+        ({"max_age_days": "30"}, "a valid number"),
+        ({"max_jobs": True}, "a valid integer"),
+        ({"max_jobs": 1, "per_model": 0}, "a valid boolean"),
         ({"max_jobs": 1, "labels": {"a b": "c"}}, "String should match pattern"),
     ],
 )
