@@ -139,6 +139,7 @@ def waited(client: Client, job_id: str, within_s: float) -> Job:
             time.sleep(0.1)
 
 
+@pytest.mark.parametrize("scene", ["sqlite"], indirect=True)
 def test_a_broker_that_is_killed_loses_no_job(scene: Scene, client: Client, tally: Tally) -> None:
     job = running(client)
     scene.broker.kill()
@@ -148,10 +149,17 @@ def test_a_broker_that_is_killed_loses_no_job(scene: Scene, client: Client, tall
 
 
 @pytest.mark.parametrize("scene", ["postgres"], indirect=True)
-def test_an_emptied_broker_loses_no_job(scene: Scene, client: Client, tally: Tally) -> None:
-    job, waiting = running(client), submit(client, "tiny", samples=2)
+def test_a_broker_that_is_killed_and_emptied_loses_no_job(
+    scene: Scene, client: Client, tally: Tally
+) -> None:
+    job = running(client)
+    scene.broker.kill()
+    tally.fault("broker killed")
+    accepted = submit(client, "tiny", samples=2)
+    scene.broker.start()
+    waiting = submit(client, "tiny", samples=2)
     scene.broker.flush()
-    holds(client, tally, "broker flushed", job.id, waiting.id)
+    holds(client, tally, "broker flushed", job.id, accepted.id, waiting.id)
 
 
 @pytest.mark.parametrize("scene", ["postgres"], indirect=True)
@@ -160,15 +168,6 @@ def test_a_database_that_restarts_is_waited_for(scene: Scene, client: Client, ta
     job = running(client)
     crash(scene.postgres)
     holds(client, tally, "database restarted", job.id)
-
-
-@pytest.mark.parametrize("scene", ["sqlite"], indirect=True)
-def test_a_killed_api_is_restarted_and_has_its_jobs(
-    scene: Scene, client: Client, tally: Tally
-) -> None:
-    job = running(client)
-    scene.process("api.program").kill()
-    holds(client, tally, "API process killed", job.id)
 
 
 def test_a_worker_suspended_past_its_lease_does_no_harm_when_it_continues(

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,27 +59,25 @@ def digests(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def runner(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[RecipeRunner]:
-    folder, data = tmp_path_factory.mktemp("runner"), tmp_path_factory.mktemp("d")
-    models = folder / "models"
-    models.mkdir()
+def runner(
+    shared_service: Service, inputs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> RecipeRunner:
+    folder = tmp_path_factory.mktemp("runner")
     TINY.write(folder / "logged" / "model")
     tokenizer = folder / "logged" / "components" / "tokenizer"
     tokenizer.mkdir(parents=True)
     (folder / "logged" / "model" / "tokenizer.json").rename(tokenizer / "tokenizer.json")
-    settings = {"ZPRUNER_MODEL_ROOTS": str(models), "ZPRUNER_LEASE_S": "4"}
-    with serving(data, inputs, **settings) as service:
-        variables = {
-            "ZPRUNER_URL": service.url,
-            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "NAME": "tiny",
-            "VERSION": "1",
-            "MODELS": str(models),
-            "PRUNING": PRUNING,
-            "MAX_RATIO": "1000",
-        }
-        yield RecipeRunner(service, folder, variables)
+    variables = {
+        "ZPRUNER_URL": shared_service.url,
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "NAME": "tiny",
+        "VERSION": "1",
+        "MODELS": str(inputs),
+        "PRUNING": PRUNING,
+        "MAX_RATIO": "1000",
+    }
+    return RecipeRunner(shared_service, folder, variables)
 
 
 @pytest.fixture(scope="module")
@@ -132,12 +129,10 @@ def test_a_service_restored_from_a_backup_has_its_files_and_finishes_its_jobs(
     with submitting(runner, gate, settings) as submitted:
         done = runner.run(save, ZPRUNER_DATA_DIR=str(runner.service.data_dir), **settings)
         assert done.returncode == 0, done.stderr
-    runner.service.stop()
 
     done = runner.run(restore, ZPRUNER_DATA_DIR=str(data), **settings)
     assert done.returncode == 0, done.stderr
-    roots = {"ZPRUNER_MODEL_ROOTS": str(runner.folder / "models"), "ZPRUNER_LEASE_S": "4"}
-    with serving(data, inputs, **roots) as restored:
+    with serving(data, inputs) as restored:
         settings["ZPRUNER_URL"] = restored.url
         done = runner.run(gate, **settings)  # the same run of the workflow uses the same job
         assert done.returncode == 3, done.stderr
@@ -153,6 +148,8 @@ class submitting:  # noqa: N801 - a context manager, named like a function
 
     def __init__(self, runner: RecipeRunner, step: str, settings: dict[str, str]) -> None:
         self._runner = runner
+        with Client(runner.service.url) as client:
+            self._newest = client.jobs.list(limit=1)[0].id
         self._step = subprocess.Popen(
             ["bash", "-ec", step],
             cwd=runner.folder,
@@ -164,10 +161,10 @@ class submitting:  # noqa: N801 - a context manager, named like a function
     def __enter__(self) -> str:
         deadline = time.monotonic() + DEADLINE_S
         with Client(self._runner.service.url) as client:
-            while len(jobs := client.jobs.list()) < 2:
+            while (newest := client.jobs.list(limit=1)[0].id) == self._newest:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
-        return jobs[0].id
+        return newest
 
     def __exit__(self, *_: object) -> None:
         os.killpg(self._step.pid, signal.SIGKILL)

@@ -14,6 +14,7 @@ import pytest
 from tests.chaos.restarts import wait_for_answer
 from tests.chaos.tally import Tally
 from tests.e2e.embedded import (
+    FEW_WINDOWS,
     REQUEST_S,
     SPEC,
     Service,
@@ -115,7 +116,7 @@ def running_beside_an_estimator(service: Service, client: Client, sparsity: floa
     """
     client.estimate("local:tiny", timeout_s=DEADLINE_S, **SPEC | {"sparsity": sparsity})
     assert len(service.estimators()) == 1
-    job = submit(client, "slow", samples=32)
+    job = submit(client, "slow", samples=FEW_WINDOWS)
     return until(client, job.id, is_in_the_middle)
 
 

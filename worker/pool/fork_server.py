@@ -43,7 +43,6 @@ def main() -> None:
         for name in PRELOAD:
             import_module(name)
         _stop_library_threads()
-        gc.collect()
         gc.freeze()  # a garbage collection in a child would copy all these pages
         gc.enable()
         worker.send(READY)

@@ -185,20 +185,21 @@ def _start_broker(supervisor: Supervisor, settings: ServeSettings) -> None:
 def _announce(supervisor: Supervisor, url: str, instance: str, stop: threading.Event) -> None:
     """Print the URL once the whole service is ready."""
     began = time.monotonic()
-    while not stop.wait(0.2):
-        supervisor.check()
-        reason = not_ready_reason(url, instance)
-        if reason is None:
-            print(f"Z-Pruner is ready at {url}", flush=True)  # noqa: T201 - the output of this command
-            return
-        if time.monotonic() - began - supervisor.longest_wait_s() > READY_TIMEOUT_S:
-            raise ServeError(f"{url} is not ready after {READY_TIMEOUT_S:g} s: {reason}")
+    with httpx.Client(base_url=url, timeout=5, trust_env=False) as api:
+        while not stop.wait(0.2):
+            supervisor.check()
+            reason = not_ready_reason(api, instance)
+            if reason is None:
+                print(f"Z-Pruner is ready at {url}", flush=True)  # noqa: T201 - the output of this command
+                return
+            if time.monotonic() - began - supervisor.longest_wait_s() > READY_TIMEOUT_S:
+                raise ServeError(f"{url} is not ready after {READY_TIMEOUT_S:g} s: {reason}")
 
 
-def not_ready_reason(url: str, instance: str) -> str | None:
-    """Return why this service's API is not ready at ``url``; None if it reports that it is."""
+def not_ready_reason(api: httpx.Client, instance: str) -> str | None:
+    """Return why this service's API is not ready; None if it reports that it is."""
     try:
-        response = httpx.get(f"{url}/readyz", timeout=5, trust_env=False)
+        response = api.get("/readyz")
     except httpx.TransportError as error:
         return f"/readyz does not respond: {error}"
     if response.headers.get("zpruner-instance") != instance:

@@ -35,22 +35,26 @@ def refused_settings(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def test_serve_checks_the_settings_of_all_parts_before_it_starts_any(tmp_path: Path) -> None:
+    (data := tmp_path / "data").mkdir()
+    in_file = ("ZPRUNER_API_WORKERS=0", "ZPRUNER_BEAT_EVERY_S=-5", "ZPRUNER_PORT=70000")
+    (data / ".env").write_text("".join(f"{line}\n" for line in in_file))
     done = run(
         tmp_path,
         "serve",
         LEASE_S="abc",  # of the worker
-        BEAT_EVERY_S="-5",
         DEVICE="foo",
         MAX_BODY_BYTES="0",  # of the API
-        PORT="70000",  # shared
         DATABASE_URL="mysql://u:secret@h/x",
         LEASE="60",
     )
-    names = "BEAT_EVERY_S DATABASE_URL DEVICE LEASE LEASE_S MAX_BODY_BYTES PORT"
+    names = "API_WORKERS BEAT_EVERY_S DATABASE_URL DEVICE LEASE LEASE_S MAX_BODY_BYTES PORT"
     assert sorted(refused_settings(done)) == [f"ZPRUNER_{name}" for name in names.split()]
+    for line in in_file:
+        [report] = [one for one in done.stderr.splitlines() if f"{line}: Input should be" in one]
+        assert "Correct it" in report
     assert "Did you mean ZPRUNER_LEASE_S?" in done.stderr
     assert "secret" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in data.iterdir()] == [".env"]
 
 
 def test_serve_checks_the_machine_before_it_starts_anything(tmp_path: Path) -> None:
@@ -88,11 +92,17 @@ def test_the_doctor_knows_every_extra_that_a_user_can_install() -> None:
     assert EXTRAS.keys() | shared_by_the_parts == set(extras)
 
 
-def test_the_doctor_leaves_the_data_folder_as_it_is(tmp_path: Path, migrated_sqlite: Path) -> None:
+def test_the_doctors_json_lists_everything_that_is_wrong_and_the_data_folder_stays_as_it_is(
+    tmp_path: Path, migrated_sqlite: Path
+) -> None:
     (data := tmp_path / "data").mkdir(mode=0o750)
     shutil.copy(migrated_sqlite, data / "zpruner.db")
     before = [(path.name, path.stat().st_mode, path.read_bytes()) for path in data.iterdir()]
-    assert run(tmp_path, "doctor").returncode == 0
+    done = run(tmp_path, "doctor", "--json", MAX_BODY_BYTES="0", DATASET_ROOTS="/no/such/folder")
+    report = json.loads(done.stdout)
+    wrong = [one["text"].partition(":")[0] for one in report["checks"] if one["state"] == "wrong"]
+    assert sorted(wrong) == ["ZPRUNER_DATASET_ROOTS=/no/such/folder", "ZPRUNER_MAX_BODY_BYTES=0"]
+    assert (done.returncode, report["ok"]) == (2, False)
     assert before == [
         (path.name, path.stat().st_mode, path.read_bytes()) for path in data.iterdir()
     ]
@@ -100,20 +110,14 @@ def test_the_doctor_leaves_the_data_folder_as_it_is(tmp_path: Path, migrated_sql
     assert list(tmp_path.iterdir()) == [data]
 
 
-def test_the_doctors_json_lists_everything_that_is_wrong(tmp_path: Path) -> None:
-    done = run(tmp_path, "doctor", "--json", LEASE_S="0", DATASET_ROOTS="/no/such/folder")
-    report = json.loads(done.stdout)
-    wrong = [one["text"].partition(":")[0] for one in report["checks"] if one["state"] == "wrong"]
-    assert sorted(wrong) == ["ZPRUNER_DATASET_ROOTS=/no/such/folder", "ZPRUNER_LEASE_S=0"]
-    assert (done.returncode, report["ok"]) == (2, False)
-
-
 def test_serve_and_the_doctor_test_the_bucket_with_the_variables_of_the_named_file(
     tmp_path: Path,
 ) -> None:
     variables = credentials("http://127.0.0.1:9")
     (tmp_path / ".env").write_text("".join(f"{name}={one}\n" for name, one in variables.items()))
-    ignored = run(tmp_path, "doctor", ARTIFACT_URL="s3://models")
+    # With an invalid setting of the worker, which is checked apart, torch is not imported.
+    ignored = run(tmp_path, "doctor", ARTIFACT_URL="s3://models", LEASE_S="0")
+    assert "ZPRUNER_LEASE_S=0" in ignored.stdout
     assert "http://127.0.0.1:9" not in ignored.stdout
     [line] = ignored.stderr.splitlines()
     assert line.startswith(f"zpruner doctor: {tmp_path / '.env'} is not used (")
@@ -127,3 +131,4 @@ def test_serve_and_the_doctor_test_the_bucket_with_the_variables_of_the_named_fi
     (tmp_path / ".env").write_text("AWS_ENDPOINT_URL=http://127.0.0.1:9\n")
     refused = run(tmp_path, "serve", "--env-file", ".env", ARTIFACT_URL="s3://models")
     assert (refused.returncode, "AWS_ALLOW_HTTP=true" in refused.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == [".env"]
