@@ -19,7 +19,7 @@ from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, PruningResult
 
-CALIBRATION, EVALUATION = random_ids(150, 16, seed=1), random_ids(4, 16, seed=2)
+CALIBRATION, EVALUATION = random_ids(70, 16, seed=1), random_ids(4, 16, seed=2)
 
 
 def sweep(

@@ -1,10 +1,23 @@
 """Fixtures for recoveries of small models."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.worker.recovery.recoveries import BATCH_TOKENS, Models, prune, write_trained_model
+from tests.worker.recovery.recoveries import (
+    BATCH_TOKENS,
+    Finished,
+    Models,
+    Recovered,
+    finish,
+    open_recovery,
+    prune,
+    recovery_of,
+    write_trained_model,
+)
+from worker.recovery.results import RecoveryProgress
+from worker.recovery.settings import Kind
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +36,16 @@ def dense(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models(dense: Path) -> Models:
     """That model, and the same model with a fifth of its weights."""
     return prune(dense, dense.parent / "pruned")
+
+
+@pytest.fixture(scope="session")
+def finished(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Recovered:
+    """Recover that model once by each kind, for all tests that only read what comes out."""
+
+    @cache
+    def of_kind(kind: Kind) -> Finished:
+        out, seen = tmp_path_factory.mktemp(kind), list[RecoveryProgress]()
+        result = finish(open_recovery(models, out, recovery_of(kind)), seen.append)
+        return Finished(out, result, seen)
+
+    return of_kind

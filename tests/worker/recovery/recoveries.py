@@ -39,6 +39,18 @@ RATES: dict[Kind, float] = {
 OF_MATRICES = tuple(kind for kind in KINDS if kind != "router")
 
 
+@dataclass(frozen=True)
+class Finished:
+    """A recovery that came to its end: its folder, its result and all progress that it reported."""
+
+    out: Path
+    result: RecoveryResult
+    progress: list[RecoveryProgress]
+
+
+Recovered = Callable[[Kind], Finished]
+
+
 def text(windows: int, seed: int) -> Tensor:
     """Return windows ``[windows, 16]`` in which the first token decides all others."""
     first = random_ids(windows, 1, seed)

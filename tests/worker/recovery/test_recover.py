@@ -20,6 +20,7 @@ from tests.worker.recovery.recoveries import (
     TRAINING,
     TWO_OF_FOUR,
     Models,
+    Recovered,
     finish,
     matrices,
     open_recovery,
@@ -33,7 +34,6 @@ from worker.pruning.base.masking import count_zeros
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.model_pair import check_pair
 from worker.recovery.recover import ModelRecovery
-from worker.recovery.results import RecoveryProgress
 from worker.recovery.settings import Kind, Recovery
 
 
@@ -42,9 +42,10 @@ def zeros_of(models: Models, folder: Path) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("kind", OF_MATRICES)
-def test_the_held_out_loss_falls_and_zeros_stay(models: Models, tmp_path: Path, kind: Kind) -> None:
-    out = tmp_path / "out"
-    result = finish(open_recovery(models, out, recovery_of(kind)))
+def test_the_held_out_loss_falls_and_zeros_stay(
+    models: Models, finished: Recovered, kind: Kind
+) -> None:
+    out, result = finished(kind).out, finished(kind).result
 
     assert result.held_out_after < 0.97 * result.held_out_before
     assert result.evaluation_loss_before == pytest.approx(models.pruned_loss, rel=1e-6)
@@ -83,9 +84,11 @@ def test_two_of_four_stays_two_of_four(dense: Path, tmp_path: Path, kind: Kind) 
     assert bool(changed) == (kind == "ast")
 
 
-def test_the_result_is_a_checkpoint_that_transformers_loads(models: Models, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    result = finish(open_recovery(models, out, recovery_of("spp")))
+def test_the_result_is_a_checkpoint_that_transformers_loads(
+    models: Models, finished: Recovered, tmp_path: Path
+) -> None:
+    result = finished("spp").result
+    out = shutil.copytree(finished("spp").out, tmp_path / "out")
     shutil.copy(models.dense / "config.json", out)
     model = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32).eval()
     with torch.no_grad():
@@ -95,9 +98,8 @@ def test_the_result_is_a_checkpoint_that_transformers_loads(models: Models, tmp_
     assert {shard.name for shard in result.shards} == {path.name for path in out.glob("model-*")}
 
 
-def test_progress_covers_all_stages_in_order(models: Models, tmp_path: Path) -> None:
-    seen: list[RecoveryProgress] = []
-    result = finish(open_recovery(models, tmp_path / "out", recovery_of("masked")), seen.append)
+def test_progress_covers_all_stages_in_order(finished: Recovered) -> None:
+    seen, result = finished("masked").progress, finished("masked").result
 
     stages = list(dict.fromkeys(one.stage for one in seen))
     assert stages == ["teacher", "evaluating", "training"]  # and evaluating again
@@ -172,9 +174,9 @@ def test_a_half_precision_checkpoint_keeps_its_dtype_and_zeros(
 
 
 def test_micro_batches_give_nearly_the_same_losses(
-    models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: Models, finished: Recovered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = finish(open_recovery(models, tmp_path / "whole", recovery_of("masked")))
+    whole = finished("masked").result
     monkeypatch.setattr("worker.recovery.planning.plan._MICRO_BATCH_TOKENS", {"cpu": 16})
     parts = finish(open_recovery(models, tmp_path / "parts", recovery_of("masked")))
     assert parts.plan.setting.micro_batch_windows == 1

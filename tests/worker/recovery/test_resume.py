@@ -1,6 +1,9 @@
 """Recoveries that are killed, and the runs that resume them."""
 
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,10 +18,12 @@ from tests.worker.recovery.recoveries import (
     recovery_of,
 )
 from worker.pruning.base.names import PROGRESS_FOLDER
-from worker.recovery.results import RecoveryProgress
+from worker.recovery.results import RecoveryProgress, RecoveryResult
 from worker.recovery.settings import Kind
 
+Place = tuple[str, int] | tuple[str]
 KILLS = (("teacher", 2), ("training", 5), ("training", 11))
+DAMAGED = ("training", 6)
 STEPS = 12
 
 
@@ -28,26 +33,58 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.recovery.teacher.CHUNK_TOKENS", {"cpu": 256})
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that was not killed: its folder, its result, and its digests."""
+
+    folder: Path
+    result: RecoveryResult
+    digests: dict[str, str]
+
+    def left(self, place: Place, target: Path) -> Path:
+        """Copy to ``target`` what a process would leave that is killed at this place."""
+        return shutil.copytree(self.folder / "-".join(map(str, place)), target)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    models: Models, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Kind], Undisturbed]:
+    """Run each kind once, and keep copies of what it has written so far at some places."""
+
+    @cache
+    def of_kind(kind: Kind) -> Undisturbed:
+        folder = tmp_path_factory.mktemp(kind)
+        out = folder / "end"
+
+        def copy(progress: RecoveryProgress) -> None:
+            if (progress.stage, progress.step) in (*KILLS, DAMAGED):
+                shutil.copytree(out, folder / f"{progress.stage}-{progress.step}")
+
+        result = finish(open_recovery(models, out, recovery_of(kind, STEPS)), copy)
+        return Undisturbed(folder, result, digests(out))
+
+    return of_kind
+
+
 @pytest.mark.parametrize(
     ("kind", "kills"), [("masked", KILLS), ("spp", KILLS[1:2]), ("ast", KILLS[1:2])]
 )
 def test_a_run_killed_anywhere_resumes_with_the_same_bytes_and_result(
-    models: Models, tmp_path: Path, kind: Kind, kills: tuple[tuple[str, int], ...]
+    models: Models,
+    undisturbed: Callable[[Kind], Undisturbed],
+    tmp_path: Path,
+    kind: Kind,
+    kills: tuple[tuple[str, int], ...],
 ) -> None:
-    out = tmp_path / "out"
-
-    def copy(progress: RecoveryProgress) -> None:
-        if (progress.stage, progress.step) in kills:
-            shutil.copytree(out, tmp_path / f"{progress.stage}-{progress.step}")
-
-    undisturbed = finish(open_recovery(models, out, recovery_of(kind, STEPS)), copy)
+    whole = undisturbed(kind)
     for stage, step in kills:
-        left = tmp_path / f"{stage}-{step}"
+        left = whole.left((stage, step), tmp_path / stage / str(step))
         again = open_recovery(models, left, recovery_of(kind, STEPS))
         saved = step if stage == "training" and step else None
         assert again.resumed_from_step == saved
-        assert finish(again) == undisturbed
-        assert digests(left) == digests(out)
+        assert finish(again) == whole.result
+        assert digests(left) == whole.digests
 
 
 def test_a_process_killed_with_signal_9_loses_no_recorded_step(
@@ -66,13 +103,14 @@ def test_a_process_killed_with_signal_9_loses_no_recorded_step(
     assert digests(killed) == digests(out)
 
 
-def test_a_finished_run_trains_no_step_again(models: Models, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    seen: list[RecoveryProgress] = []
-    undisturbed = finish(open_recovery(models, out, recovery_of("masked", STEPS)))
-    assert (
-        finish(open_recovery(models, out, recovery_of("masked", STEPS)), seen.append) == undisturbed
+def test_a_finished_run_trains_no_step_again(
+    models: Models, undisturbed: Callable[[Kind], Undisturbed], tmp_path: Path
+) -> None:
+    whole, seen = undisturbed("masked"), list[RecoveryProgress]()
+    again = open_recovery(
+        models, whole.left(("end",), tmp_path / "out"), recovery_of("masked", STEPS)
     )
+    assert finish(again, seen.append) == whole.result
     assert seen == []
 
 
@@ -91,15 +129,14 @@ def test_only_the_last_and_the_best_state_are_kept(models: Models, tmp_path: Pat
 
 @pytest.mark.parametrize("file", ["moments-000006.safetensors", "teacher-00001.safetensors"])
 def test_a_damaged_file_is_computed_again(
-    models: Models, tmp_path: Path, caplog: pytest.LogCaptureFixture, file: str
+    models: Models,
+    undisturbed: Callable[[Kind], Undisturbed],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    file: str,
 ) -> None:
-    out, left = tmp_path / "out", tmp_path / "left"
-
-    def copy(progress: RecoveryProgress) -> None:
-        if (progress.stage, progress.step) == ("training", 6):
-            shutil.copytree(out, left)
-
-    undisturbed = finish(open_recovery(models, out, recovery_of("masked", STEPS)), copy)
+    whole = undisturbed("masked")
+    left = whole.left(DAMAGED, tmp_path / "left")
     path = left / PROGRESS_FOLDER / file
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -108,8 +145,8 @@ def test_a_damaged_file_is_computed_again(
     again = open_recovery(models, left, recovery_of("masked", STEPS))
 
     assert f"{file} damaged; computing it again" in caplog.text
-    assert finish(again) == undisturbed
-    assert digests(left) == digests(out)
+    assert finish(again) == whole.result
+    assert digests(left) == whole.digests
 
 
 def test_other_settings_start_over_and_log_the_change(

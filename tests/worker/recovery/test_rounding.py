@@ -1,7 +1,9 @@
 """Training a quantised model: its weights are rounded, its zeros and scales stay."""
 
 import shutil
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,10 +33,11 @@ from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.quantization.quantizing import Quantizing
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.recovery.recover import ModelRecovery
-from worker.recovery.results import RecoveryProgress
+from worker.recovery.results import RecoveryProgress, RecoveryResult
 from worker.recovery.rounding import FixedScales, packed_matrices
 
 ROUNDING = replace(recovery_of("masked", 12), rounds=True)
+KILLED = 5
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +49,33 @@ def quantized(dense: Path) -> Models:
     meta_model = MetaModel.open(dense, torch.float32, CPU)
     sweep = ModelPruner(meta_model, recipe, TRAINING[:2], EVALUATION, out, token_loss)
     return Models(dense, out, SPARSE, run_to_end(sweep.run()).pruned_loss)
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A recovery of that model: its folder, its result, and a copy of the folder after a step."""
+
+    out: Path
+    left: Path
+    result: RecoveryResult
+
+
+@pytest.fixture(scope="module")
+def recovered(quantized: Models, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Rounded]:
+    """Recover that model once, for all tests of what comes out."""
+
+    @cache
+    def recover() -> Rounded:
+        folder = tmp_path_factory.mktemp("rounded")
+        out, left = folder / "out", folder / "left"
+
+        def copy(progress: RecoveryProgress) -> None:
+            if (progress.stage, progress.step) == ("training", KILLED):
+                shutil.copytree(out, left)
+
+        return Rounded(out, left, finish(open_recovery(quantized, out, ROUNDING), copy))
+
+    return recover
 
 
 def matrices(models: Models, folder: Path) -> dict[str, QuantizedMatrix]:
@@ -88,13 +118,13 @@ def test_the_gradient_passes_straight_through() -> None:
 
 
 def test_the_recovered_model_is_quantised_with_the_same_scales_and_zeros(
-    quantized: Models, tmp_path: Path
+    quantized: Models, recovered: Callable[[], Rounded]
 ) -> None:
-    result = finish(open_recovery(quantized, tmp_path, ROUNDING))
+    result = recovered().result
 
     assert result.evaluation_loss_before == pytest.approx(quantized.pruned_loss, rel=1e-6)
     assert result.held_out_after < result.held_out_before
-    before, after = matrices(quantized, quantized.pruned), matrices(quantized, tmp_path)
+    before, after = matrices(quantized, quantized.pruned), matrices(quantized, recovered().out)
     assert before.keys() == after.keys()
     assert len(before) == 3 * 7
     changed = 0
@@ -106,11 +136,10 @@ def test_the_recovered_model_is_quantised_with_the_same_scales_and_zeros(
 
 
 def test_the_measured_loss_is_that_of_the_written_integers(
-    quantized: Models, tmp_path: Path
+    quantized: Models, recovered: Callable[[], Rounded], tmp_path: Path
 ) -> None:
-    out, again = tmp_path / "out", tmp_path / "again"
-    result = finish(open_recovery(quantized, out, ROUNDING))
-    same = finish(open_recovery(replace(quantized, pruned=out), again, ROUNDING))
+    result, written = recovered().result, replace(quantized, pruned=recovered().out)
+    same = finish(open_recovery(written, tmp_path, ROUNDING))
     assert same.held_out_before == pytest.approx(result.held_out_after, rel=1e-5)
     assert same.evaluation_loss_before == result.evaluation_loss_after
 
@@ -131,19 +160,13 @@ def test_a_model_that_gets_no_better_is_written_as_it_was(
 
 
 def test_a_run_killed_in_training_resumes_with_the_same_bytes(
-    quantized: Models, tmp_path: Path
+    quantized: Models, recovered: Callable[[], Rounded]
 ) -> None:
-    out, left = tmp_path / "out", tmp_path / "left"
-
-    def copy(progress: RecoveryProgress) -> None:
-        if (progress.stage, progress.step) == ("training", 5):
-            shutil.copytree(out, left)
-
-    undisturbed = finish(open_recovery(quantized, out, ROUNDING), copy)
-    again: ModelRecovery = open_recovery(quantized, left, ROUNDING)
-    assert again.resumed_from_step == 5
-    assert finish(again) == undisturbed
-    assert digests(left) == digests(out)
+    undisturbed = recovered()
+    again: ModelRecovery = open_recovery(quantized, undisturbed.left, ROUNDING)
+    assert again.resumed_from_step == KILLED
+    assert finish(again) == undisturbed.result
+    assert digests(undisturbed.left) == digests(undisturbed.out)
 
 
 def test_other_kinds_train_no_quantised_weights() -> None:

@@ -1,6 +1,8 @@
 """Recoveries of models from which units or blocks were removed."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,15 +64,27 @@ def exact(shape: ModelShape) -> ModelShape:
     return replace(shape, blocks=tuple(blocks))
 
 
-def without_units(dense: Path, folder: Path, removal: Removal) -> Removed:
-    return removed(dense, folder, removing(removal), TRAINING[:4])
+@pytest.fixture(scope="module")
+def without_units(
+    dense: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Removal], Removed]:
+    """Remove each once from the model that has learned something."""
+
+    @cache
+    def without(removal: Removal) -> Removed:
+        return removed(dense, tmp_path_factory.mktemp("removed"), removing(removal), TRAINING[:4])
+
+    return without
 
 
 @pytest.mark.parametrize("removal", REMOVALS)
 def test_a_smaller_model_learns_what_the_model_with_zeros_learns(
-    dense: Path, tmp_path: Path, removal: Removal
+    dense: Path,
+    without_units: Callable[[Removal], Removed],
+    tmp_path: Path,
+    removal: Removal,
 ) -> None:
-    found = without_units(dense, tmp_path, removal)
+    found = without_units(removal)
     with_zeros = finish(open_recovery(dense, found.whole, tmp_path / "zeros"))
 
     small = finish(open_recovery(dense, found.smaller, tmp_path / "out"))
@@ -88,8 +102,10 @@ def test_a_smaller_model_learns_what_the_model_with_zeros_learns(
 
 
 @pytest.mark.parametrize("kind", ["mask_lora", "spp"])
-def test_adapters_of_a_smaller_model_are_trained(dense: Path, tmp_path: Path, kind: Kind) -> None:
-    found = without_units(dense, tmp_path, Neurons(0.4))
+def test_adapters_of_a_smaller_model_are_trained(
+    dense: Path, without_units: Callable[[Removal], Removed], tmp_path: Path, kind: Kind
+) -> None:
+    found = without_units(Neurons(0.4))
     result = finish(open_recovery(dense, found.smaller, tmp_path / "out", kind))
     assert result.held_out_after < result.held_out_before
     before = tensors(found.smaller)

@@ -33,8 +33,14 @@ def whole(reference: Any, tokenizer: Any, length: int) -> Any:
     return evaluation_windows(reference, tokenizer, seq_len=length)
 
 
-def test_conversations_are_rendered_by_the_template_and_joined(tmp_path: Path, chatty: Any) -> None:
-    windows = whole(chat_file(tmp_path, CHATS), chatty, 20)
+@pytest.fixture(scope="module")
+def read_here(tmp_path_factory: pytest.TempPathFactory, chatty: Any) -> Any:
+    """The windows of the conversations in a file: to render them starts a process."""
+    return whole(chat_file(tmp_path_factory.mktemp("chats"), CHATS), chatty, 20)
+
+
+def test_conversations_are_rendered_by_the_template_and_joined(read_here: Any, chatty: Any) -> None:
+    windows = read_here
     assert "".join(WRITTEN).startswith("".join(decoded(chatty, windows)))
     assert len(windows.ids) == 25 * 10 // 20
     assert (windows.ids == BOS).sum() > 0, "the template's special token is one token"
@@ -52,13 +58,12 @@ def test_the_last_tenth_of_the_conversations_is_held_out(tmp_path: Path, chatty:
 @pytest.mark.parametrize("name", ["data/train-0.jsonl", "data/train-0.parquet"])
 @pytest.mark.parametrize(("key", "chosen"), [("messages", None), ("talk", "talk")])
 def test_conversations_on_the_hub_are_read_in_the_same_way(
-    datasets_hub: Hub, tmp_path: Path, chatty: Any, name: str, key: str, chosen: str | None
+    datasets_hub: Hub, read_here: Any, chatty: Any, name: str, key: str, chosen: str | None
 ) -> None:
     data = jsonl(CHATS, key) if name.endswith("jsonl") else parquet(CHATS, key)
     datasets_hub.add_dataset("org/chats", {name: data})
     found = whole(HubDataset("org/chats", text_field=chosen), chatty, 20)
-    here = whole(chat_file(tmp_path, CHATS), chatty, 20)
-    assert found.provenance["token_ids_sha256"] == here.provenance["token_ids_sha256"]
+    assert found.provenance["token_ids_sha256"] == read_here.provenance["token_ids_sha256"]
     assert found.provenance.get("text_field") == chosen
 
 

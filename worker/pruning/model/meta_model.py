@@ -251,13 +251,32 @@ def _assigned(module: nn.Module, values: dict[str, Tensor]) -> Iterator[None]:
 
     ``values`` is emptied, so that a tensor is freed once its parameter gets another value.
     """
-    empty = {name: value for name, value in module.state_dict().items() if name in values}
-    module.load_state_dict(values, strict=False, assign=True)
+    empty = {name: _replaced(module, name, value) for name, value in values.items()}
     values.clear()
     try:
         yield
     finally:
-        module.load_state_dict(empty, strict=False, assign=True)
+        for name, value in empty.items():
+            _replaced(module, name, value)
+
+
+def _replaced(module: nn.Module, name: str, value: Tensor) -> Tensor:
+    """Give a parameter or a buffer another value; return the one before.
+
+    ``load_state_dict`` would look at every module, for each block anew.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    path, _, own = name.rpartition(".")
+    owner = module.get_submodule(path)
+    before: Tensor = getattr(owner, own)
+    if value.shape != before.shape:
+        raise ValueError(f"{name} has shape {list(before.shape)}, not {list(value.shape)}")
+    if isinstance(before, nn.Parameter) and not isinstance(value, nn.Parameter):
+        value = nn.Parameter(value, requires_grad=before.requires_grad)
+    setattr(owner, own, value)
+    return before
 
 
 def build_model(config: PretrainedConfig, dtype: torch.dtype) -> PreTrainedModel:

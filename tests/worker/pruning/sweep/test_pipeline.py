@@ -26,7 +26,7 @@ from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, PruningResult
 
-CALIBRATION, EVALUATION = random_ids(150, 16, seed=1), random_ids(4, 16, seed=2)
+CALIBRATION, EVALUATION = random_ids(70, 16, seed=1), random_ids(4, 16, seed=2)
 
 HALF = Recipe(get_scorer("zpruner"), Unstructured(0.5))
 REFERENCE = replace(HALF, propagation="reference")
