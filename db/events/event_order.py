@@ -8,7 +8,7 @@ number would miss it. So positions are assigned after the commit, by one transac
 from collections.abc import Sequence
 from typing import cast
 
-from sqlalchemy import Table, bindparam, exists, func, select, update
+from sqlalchemy import Select, Table, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from db.core.session import Sessions
@@ -27,8 +27,7 @@ class EventOrder:
 
     def has_unpositioned(self) -> bool:
         """Return whether any event has no position yet; cheap enough to call often."""
-        query = select(JobEvent.seq).where(JobEvent.position.is_(None)).limit(1)
-        return self._session.scalar(query) is not None
+        return self._session.connection().scalar(_UNPOSITIONED) is not None
 
     def assign_positions(self) -> int:
         """Assign positions to up to `BATCH_SIZE` events, and return how many were assigned.
@@ -37,18 +36,15 @@ class EventOrder:
         that has reached a position has missed no event before it.
         """
         last = self._lock_counter()
-        # The running maximum keeps the order of a job's events when the clock is set back.
-        moment = func.max(JobEvent.at).over(partition_by=JobEvent.job_id, order_by=JobEvent.seq)
-        waiting = select(JobEvent.job_id, JobEvent.seq).where(JobEvent.position.is_(None))
-        first = waiting.order_by(moment, "job_id", "seq").limit(BATCH_SIZE)
-        rows = self._session.execute(first).all()
+        connection = self._session.connection()
+        rows = connection.execute(_OLDEST_UNPOSITIONED).all()
         if rows:
             positions = [
                 {"of_job": job_id, "of_seq": seq, "new_position": last + 1 + index}
                 for index, (job_id, seq) in enumerate(rows)
             ]
-            self._session.connection().execute(_SET_POSITION, positions)
-            self._session.execute(update(EventCounter).values(last_position=last + len(rows)))
+            connection.execute(_SET_POSITION, positions)
+            connection.execute(_SET_LAST, {"new_last": last + len(rows)})
         return len(rows)
 
     def assign_all_positions(self) -> int:
@@ -63,7 +59,7 @@ class EventOrder:
 
     def last_position(self) -> int:
         """Return the highest position assigned so far."""
-        return self._session.scalar(select(EventCounter.last_position)) or 0
+        return self._session.connection().scalar(_LAST) or 0
 
     def pruned_position(self) -> int:
         """Return the position up to which events of old jobs may have been deleted."""
@@ -91,12 +87,8 @@ class EventOrder:
 
     def _lock_counter(self) -> int:
         """Lock the counter until the transaction ends, and return the last position."""
-        locked = (
-            update(EventCounter)
-            .values(last_position=EventCounter.last_position)
-            .returning(EventCounter.last_position)
-        )
-        return self._session.execute(locked).scalar_one()
+        last: int = self._session.connection().execute(_LOCK).scalar_one()
+        return last
 
 
 def order_events(sessions: Sessions) -> None:
@@ -109,6 +101,19 @@ def order_events(sessions: Sessions) -> None:
 
 
 _EVENTS = cast("Table", JobEvent.__table__)
+_COUNTER = cast("Table", EventCounter.__table__)
+_LAST: Select[int] = select(EventCounter.last_position)
+_LOCK = update(_COUNTER).values(last=_COUNTER.c.last).returning(_COUNTER.c.last)
+_SET_LAST = update(_COUNTER).values(last=bindparam("new_last"))
+_UNPOSITIONED = select(JobEvent.seq).where(JobEvent.position.is_(None)).limit(1)
+# The running maximum keeps the order of a job's events when the clock is set back.
+_MOMENT = func.max(JobEvent.at).over(partition_by=JobEvent.job_id, order_by=JobEvent.seq)
+_OLDEST_UNPOSITIONED = (
+    select(JobEvent.job_id, JobEvent.seq)
+    .where(JobEvent.position.is_(None))
+    .order_by(_MOMENT, "job_id", "seq")
+    .limit(BATCH_SIZE)
+)
 _SET_POSITION = (
     update(_EVENTS)
     .where(_EVENTS.c.job_id == bindparam("of_job"), _EVENTS.c.seq == bindparam("of_seq"))

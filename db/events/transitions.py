@@ -5,11 +5,10 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, literal, literal_column, null
+from sqlalchemy import ColumnElement, case, literal_column, null
 
 from db.core.clock import now
 from db.core.states import FINAL, HELD, NEXT, JobState
-from db.tables.base import STATE
 from db.tables.jobs import Job
 
 LEASE = timedelta(seconds=60)
@@ -58,12 +57,18 @@ def allowed_actions(state: JobState) -> list[str]:
 
 
 @lru_cache(maxsize=64)
-def is_in(*states: JobState) -> ColumnElement[bool]:
-    """Return SQL for whether the job is in one of the states.
+def is_in(*states: JobState, job: Any = Job) -> ColumnElement[bool]:
+    """Return SQL for whether the job is in one of the states; ``job`` may be an alias.
 
     It has no parameters: a list as one is expanded at every execution.
     """
-    return Job.__table__.c.status.in_([literal_column(f"'{state.name}'") for state in states])
+    status = Job.__table__.c.status if job is Job else job.status
+    is_one: ColumnElement[bool] = status.in_([_constant(state) for state in states])
+    return is_one
+
+
+def _constant(state: JobState) -> ColumnElement[Any]:
+    return literal_column(f"'{state.name}'")
 
 
 def leading_to(wanted: JobState) -> list[JobState]:
@@ -93,19 +98,17 @@ def lease_fields(lease: timedelta) -> dict[str, Any]:
 
 def choose(outcomes: Mapping[JobState, JobState]) -> ColumnElement[JobState]:
     """Return SQL that maps the job's current state to its next state."""
-    return case(
-        *[(Job.status == before, literal(after, STATE)) for before, after in outcomes.items()]
-    )
+    return case(*[(is_in(before), _constant(after)) for before, after in outcomes.items()])
 
 
 def releasing() -> dict[str, Any]:
     """Return the columns to set when a job is released from any state in which it was held."""
-    pauses = Job.status == JobState.pausing
+    pauses = is_in(JobState.pausing)
     kept = {name: case((pauses, getattr(Job, name)), else_=IDLE[name]) for name in _PROGRESS}
     return (
         {
             "status": choose(RELEASED),
-            "finished_at": case((Job.status == JobState.cancelling, now()), else_=null()),
+            "finished_at": case((is_in(JobState.cancelling), now()), else_=null()),
             "pushed_at": None,
         }
         | FREE

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.core.clock import now, was_set_back
@@ -211,10 +211,7 @@ def needed_memory(answer: Mapping[str, Any]) -> int | None:
 
 def planned_memory(session: Session, spec_digest: str) -> int | None:
     """Return what the latest plan of a specification needs; None without one."""
-    planned = select(Estimate.answer).where(
-        Estimate.spec_digest == spec_digest, Estimate.answer.is_not(None)
-    )
-    answer = session.scalar(planned.order_by(Estimate.created_at.desc()).limit(1))
+    answer = session.connection().scalar(_LATEST_ANSWER, {"spec_digest": spec_digest})
     return None if answer is None else needed_memory(answer)
 
 
@@ -228,4 +225,10 @@ def _timed_job(metrics: Document, finished_at: datetime) -> TimedJob | None:
     return TimedJob(predicted, seconds * (1 - waiting), finished_at)
 
 
+_LATEST_ANSWER = (
+    select(Estimate.answer)
+    .where(Estimate.spec_digest == bindparam("spec_digest"), Estimate.answer.is_not(None))
+    .order_by(Estimate.created_at.desc())
+    .limit(1)
+)
 _IS_PENDING = (Estimate.finished_at.is_(None), Estimate.started_at.is_(None))

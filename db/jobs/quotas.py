@@ -3,13 +3,14 @@
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from db.access.keys import Quotas
 from db.core.access_errors import BudgetExceededError, QuotaExceededError
 from db.core.clock import now
 from db.core.states import FINAL, JobState
+from db.events.transitions import is_in
 from db.jobs.costs import CostRepository
 from db.jobs.held_time import held_times
 from db.tables.access import ApiKey
@@ -103,13 +104,10 @@ class QuotaRepository:
             raise BudgetExceededError(key.name, budget, spent, reserved, likely_cost, end)
 
     def _locked(self, key_id: str) -> ApiKey | None:
-        query = select(ApiKey).where(ApiKey.id == key_id).with_for_update()
-        return self._session.scalar(query)
+        return self._session.scalar(_LOCKED, {"key": key_id})
 
     def _in_flight(self, key_id: str) -> int:
-        running = Job.status.in_([state for state in JobState if state not in FINAL])
-        query = select(func.count()).where(Job.created_by == key_id, running)
-        return self._session.scalar(query) or 0
+        return self._session.connection().scalar(_IN_FLIGHT, {"key": key_id}) or 0
 
     def _bytes(self, key_id: str) -> int:
         query = select(func.sum(Artifact.size_bytes)).join(Job, Job.id == Artifact.job_id)
@@ -124,3 +122,9 @@ class QuotaRepository:
         times = held_times(self._session, since, until, Job.created_by == key_id)
         total = sum(times.values(), start=timedelta(0))
         return round(total / timedelta(hours=1), 4)
+
+
+_LOCKED = select(ApiKey).where(ApiKey.id == bindparam("key")).with_for_update()
+_IN_FLIGHT: Select[int] = select(func.count()).where(
+    Job.created_by == bindparam("key"), is_in(*(state for state in JobState if state not in FINAL))
+)

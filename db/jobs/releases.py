@@ -4,9 +4,9 @@ import logging
 
 from db.buckets.errors import BucketError
 from db.core.session import Sessions
+from db.events.job_rows import JobRow
 from db.files.artifact_store import ArtifactStore
 from db.scheduling.recovery import RecoveryRepository
-from db.tables.jobs import Job
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def release_jobs_of(sessions: Sessions, store: ArtifactStore, worker: str) -> No
         release_job(sessions, store, job_id, worker)
 
 
-def delete_files(store: ArtifactStore, job: Job) -> None:
+def delete_files(store: ArtifactStore, job: JobRow) -> None:
     """Delete the published files of a lost attempt.
 
     Call this only after the job has been released: from then on, the attempt cannot succeed. The

@@ -4,16 +4,17 @@ import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, case, select, update
+from sqlalchemy import ColumnElement, Select, Table, bindparam, case, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now, was_set_back
 from db.core.problem import Problem
 from db.core.retry_schedule import RandomSource, RetrySchedule
 from db.events.transitions import LEASE
-from db.outputs.rows import PROGRESS_EVENT, change_output, entering, is_output, sent_files
+from db.outputs.rows import PROGRESS_EVENT, change_output, entering, sent_files
 from db.problems.outputs import INTERRUPTED
 from db.spec.outputs.targets import Target, parse_target
 from db.tables.artifacts import Artifact
@@ -82,7 +83,7 @@ class SendingRepository:
 
     def is_due(self) -> bool:
         """Return whether any output is due; cheap enough to call often."""
-        return self._session.execute(_due().limit(1)).first() is not None
+        return self._session.connection().execute(_due()).first() is not None
 
     def claim(self) -> ClaimedOutput | None:
         """Start an attempt at the output that is due the longest, and return it.
@@ -93,7 +94,7 @@ class SendingRepository:
         Raises:
             OutputLostError: another process was faster.
         """
-        row = self._session.execute(_due().order_by(Output.noted_at).limit(1)).first()
+        row = self._session.execute(_longest_due()).first()
         if row is None:
             return None
         job_id, index, state, failures = row
@@ -118,9 +119,9 @@ class SendingRepository:
 
     def renew(self, held: ClaimedOutput, sent: Sent) -> None:
         """Renew the lease, and store the progress."""
-        renewed = update(Output).where(is_output(held.job_id, held.index), *_is_held(held))
-        renewed = renewed.values(self._renewal(sent)).returning(Output.index)
-        if self._session.scalar(renewed.execution_options(synchronize_session=False)) is None:
+        values = {"job": held.job_id, "place": held.index, "attempt": held.attempt}
+        values |= {"bytes": sent.bytes, "files": sent.files}
+        if self._session.connection().scalar(_renew(self._lease), values) is None:
             raise OutputLostError
 
     def report(self, held: ClaimedOutput, sent: Sent) -> None:
@@ -160,12 +161,7 @@ class SendingRepository:
         self._change(held, entering(OutputState.waiting))
 
     def _renewal(self, sent: Sent) -> dict[str, Any]:
-        return {
-            "lease_until": now(self._lease),
-            "noted_at": now(),
-            "bytes_sent": sent.bytes,
-            "files_sent": sent.files,
-        }
+        return _renewed(self._lease) | {"bytes_sent": sent.bytes, "files_sent": sent.files}
 
     def _change(self, held: ClaimedOutput, values: dict[str, Any], kind: str | None = None) -> None:
         where = _is_held(held)
@@ -194,6 +190,9 @@ class SendingRepository:
         )
 
 
+_OUTPUTS = cast("Table", Output.__table__)
+
+
 def _failed(held: ClaimedOutput, problem: Problem) -> dict[str, Any]:
     return {"failures": held.failures + 1, "error": problem.model_dump(mode="json")}
 
@@ -203,8 +202,27 @@ def _is_held(held: ClaimedOutput) -> tuple[ColumnElement[bool], ...]:
 
 
 @lru_cache
-def _due() -> Select[str, int, OutputState, int]:
-    return select(Output.job_id, Output.index, Output.state, Output.failures).where(_is_due())
+def _due() -> Select[str]:
+    return select(Output.job_id).where(_is_due()).limit(1)
+
+
+@lru_cache
+def _longest_due() -> Select[str, int, OutputState, int]:
+    due = select(Output.job_id, Output.index, Output.state, Output.failures).where(_is_due())
+    return due.order_by(Output.noted_at).limit(1)
+
+
+@lru_cache(maxsize=64)
+def _renew(lease: timedelta) -> ReturningUpdate[int]:
+    this = (_OUTPUTS.c.job_id == bindparam("job"), _OUTPUTS.c.index == bindparam("place"))
+    held = (_OUTPUTS.c.state == OutputState.running, _OUTPUTS.c.attempts == bindparam("attempt"))
+    renewed = update(_OUTPUTS).where(*this, *held).values(_renewed(lease))
+    renewed = renewed.values(bytes_sent=bindparam("bytes"), files_sent=bindparam("files"))
+    return renewed.returning(_OUTPUTS.c.index)
+
+
+def _renewed(lease: timedelta) -> dict[str, Any]:
+    return {"lease_until": now(lease), "noted_at": now()}
 
 
 @lru_cache

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.states import JobState
-from db.events.job_rows import JobChange, change_of_job, record_event, run_change
-from db.events.transitions import IDLE, LEASE, entering, lease_fields
+from db.events.job_rows import JobChange, JobRow, change_of_job, change_row, record_event
+from db.events.transitions import IDLE, LEASE, entering, is_in, lease_fields
 from db.scheduling.crashes import MAX_CRASHES, lost, starved, strikes
 from db.scheduling.fair_shares import record_claim
 from db.scheduling.pending_checks import awaits_check
@@ -34,7 +34,7 @@ class ClaimRepository:
         *,
         worker_id: str | None = None,
         queues: Sequence[str] = (),
-    ) -> Job | None:
+    ) -> JobRow | None:
         """Start the next attempt at a job that is queued or whose worker was lost.
 
         Return None if the worker may not start the job now: for example because another worker
@@ -52,7 +52,7 @@ class ClaimRepository:
         sweep_id = lock_sweep(self._session, job_id)
         claim = _claim(self._lease, sweep_id, tuple(queues))
         values = {"claimed_by": worker, "claimed_on": worker_id}
-        job = run_change(self._session, claim, job_id, values)
+        job = change_row(self._session, claim, job_id, values)
         if job is not None:
             record_event(self._session, job, "status", {"worker": worker, "device": job.device})
             record_claim(self._session, job.created_by)
@@ -65,7 +65,7 @@ def _claim(lease: timedelta, sweep_id: str | None, queues: tuple[str, ...]) -> J
     worker_id: BindParameter[str | None] = bindparam("claimed_on")
     crashed = was_lost & ~starved()
     return change_of_job(
-        or_(Job.status == JobState.queued, was_lost & or_(starved(), strikes() < MAX_CRASHES)),
+        or_(is_in(JobState.queued), was_lost & or_(starved(), strikes() < MAX_CRASHES)),
         ~is_draining(worker_id),
         Job.queue.in_([literal(queue) for queue in queues]) if queues else true(),
         has_memory_for_job(worker_id),

@@ -60,7 +60,7 @@ def starved() -> ColumnElement[bool]:
 def is_repeated(session: Session, job_id: str, attempt: int, index: int) -> bool:
     """Return whether an earlier attempt has already finished this block or a later one."""
     values = {"job": job_id, "own": attempt, "own_index": index}
-    return session.scalar(_REPEATED, values) is not None
+    return session.connection().scalar(_REPEATED, values) is not None
 
 
 _REPEATED = (

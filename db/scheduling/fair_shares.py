@@ -38,12 +38,12 @@ Values = dict[str, Any]
 
 def register_key(session: Session, created_by: str | None) -> None:
     """Insert the key's row in the claim order, if it is missing."""
-    session.execute(_REGISTER_KEY, {"key": created_by or NO_KEY})
+    session.connection().execute(_REGISTER_KEY, {"key": created_by or NO_KEY})
 
 
 def record_claim(session: Session, created_by: str | None) -> None:
     """Move the key to the end of the claim order, because one of its jobs was claimed."""
-    session.execute(_RECORD_CLAIM, {"key": created_by or NO_KEY})
+    session.connection().execute(_RECORD_CLAIM, {"key": created_by or NO_KEY})
 
 
 _TURNS = cast("Table", LastClaim.__table__)
@@ -65,13 +65,13 @@ def claim_order(
     by the claim order of the keys.
     """
     peers = _peers(waiting)
-    priority = session.scalar(_highest_priority(waiting), given)
+    priority = session.connection().scalar(_highest_priority(waiting), given)
     while priority is not None:
         values = given | {"priority": priority}
         for key in sorted(_keys(session, peers, values, 0), key=lambda row: row.rank):
             yield _of_key(peers, key.created_by), values | {"own_key": key.created_by}
         yield peers, values  # jobs that an older version has queued may have a key without a row
-        priority = session.scalar(_highest_priority((*waiting, _IS_LOWER)), values)
+        priority = session.connection().scalar(_highest_priority((*waiting, _IS_LOWER)), values)
 
 
 def count_ahead(session: Session, job: Job, at_most: int | None) -> int:
@@ -127,9 +127,9 @@ class _KeyRank(NamedTuple):
 
 def _keys(session: Session, peers: Conditions, values: Values, enough: int) -> list[_KeyRank]:
     keys: list[_KeyRank] = []
-    for key, turn in session.execute(_turns(peers), values).all():
+    for key, turn in session.connection().execute(_turns(peers), values).all():
         own, of_key = _of_key(peers, key), values | {"own_key": key}
-        if (oldest := session.execute(_oldest(own), of_key).one_or_none()) is not None:
+        if (oldest := session.connection().execute(_oldest(own), of_key).one_or_none()) is not None:
             jobs = _count(session, own, of_key, enough) if enough else 0
             keys.append(_KeyRank(key, jobs, (turn, *oldest)))
     return keys

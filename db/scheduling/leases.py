@@ -22,10 +22,11 @@ from db.core.states import HELD, JobState, Phase
 from db.events.job_rows import (
     HeldJob,
     JobChange,
-    change_job,
+    JobRow,
     change_of_job,
+    change_row,
+    get_job,
     record_event,
-    run_change,
     visible_change,
 )
 from db.events.transitions import LEASE, entering, is_in, leading_to, lease_fields, releasing
@@ -63,7 +64,7 @@ class LeaseRepository:
             JobNotFoundError: the job was deleted.
             LeaseLostError: a later attempt has started.
         """
-        row = self._session.execute(_STATUS, {"job": job_id}).one_or_none()
+        row = self._session.connection().execute(_STATUS, {"job": job_id}).one_or_none()
         if row is None:
             raise JobNotFoundError(job_id)
         status, held_by = row
@@ -74,7 +75,7 @@ class LeaseRepository:
     def heartbeat(self, job_id: str, attempt: int) -> JobState:
         """Renew the lease, and return the job's state, which shows a requested pause or cancel."""
         values = {"job": job_id, "held_attempt": attempt}
-        status = self._session.scalar(_heartbeat(self._lease), values)
+        status = self._session.connection().scalar(_heartbeat(self._lease), values)
         if status is None:
             raise LeaseLostError(job_id, attempt)
         return status
@@ -98,7 +99,7 @@ class LeaseRepository:
         stored in a ``progress`` event, but not in the job's row.
         """
         # Reading first is safe: only the attempt that holds the job writes its phase.
-        before = self._session.scalar(_PHASE, {"job": job_id})
+        before = self._session.connection().scalar(_PHASE, {"job": job_id})
         new = _progress(phase, fraction, block, eta)
         if self._is_further(job_id, attempt, block, recovery, step):
             new |= {"strikes": 0, "retries": 0}
@@ -116,7 +117,7 @@ class LeaseRepository:
         """Renew the lease and store a block's report, replacing any earlier one of this attempt."""
         self.heartbeat(job_id, attempt)
         report = {"job_id": job_id, "attempt": attempt, "index": index, "name": name, "data": data}
-        self._session.execute(_STORE_REPORT, report)
+        self._session.connection().execute(_STORE_REPORT, report)
 
     def report_resume(self, job_id: str, attempt: int, kept: Document) -> None:
         """Record how many blocks or recovery steps earlier attempts finished; renew the lease."""
@@ -148,7 +149,8 @@ class LeaseRepository:
         new: Document = {"result": result, "error": None, "progress": 1.0, "verdict": verdict}
         new["size_bytes"] = sum(artifact.size_bytes for artifact in artifacts)
         data = {} if verdict is Verdict.none else {"verdict": verdict.value}
-        job = self._finish(job_id, attempt, JobState.succeeded, data, new)
+        self._finish(job_id, attempt, JobState.succeeded, data, new)
+        job = get_job(self._session, job_id)
         for name, value in sorted_metrics(result, job.spec.tasks or ()).items():
             setattr(job, name, value)
         if job.started_at is not None and job.finished_at is not None:
@@ -161,7 +163,7 @@ class LeaseRepository:
         OutputRepository(self._session).add_all(job, rows)
         return job
 
-    def fail(self, job_id: str, attempt: int, problem: Problem) -> Job:
+    def fail(self, job_id: str, attempt: int, problem: Problem) -> JobRow:
         """Mark a job as failed, or as cancelled if it was being cancelled."""
         error = problem.model_dump(mode="json")
         try:
@@ -171,26 +173,26 @@ class LeaseRepository:
         except LeaseLostError:
             return self.finish_cancelled(job_id, attempt)
 
-    def postpone(self, job_id: str, attempt: int, problem: Problem) -> Job:
+    def postpone(self, job_id: str, attempt: int, problem: Problem) -> JobRow:
         """Queue a job again, to start after a delay; fail it if all its retries are used up.
 
         If retries are left, a job that was being paused or cancelled becomes paused or cancelled.
         """
         # Reading first is safe: only the attempt that holds the job writes this.
-        retries = self._session.scalar(_RETRIES, {"job": job_id}) or 0
+        retries = self._session.connection().scalar(_RETRIES, {"job": job_id}) or 0
         if (delay := RETRIES.delay(retries + 1, random.random)) is None:
             return self.fail(job_id, attempt, problem)
         error = problem.model_dump(mode="json")
         values = {"retries": retries + 1, "not_before": now(delay), "error": error}
         held = (Job.attempt == attempt, Job.status == JobState.running)
         values = entering(JobState.queued) | values
-        job = change_job(self._session, job_id, *held, values=values)
+        job = change_row(self._session, change_of_job(*held, values=values), job_id)
         if job is None:
             return self.release(job_id, attempt)
         record_event(self._session, job, "status", _postponed_data(job, problem))
         return job
 
-    def finish_cancelled(self, job_id: str, attempt: int) -> Job:
+    def finish_cancelled(self, job_id: str, attempt: int) -> JobRow:
         """Mark a job as cancelled after its worker has stopped.
 
         Raises:
@@ -198,7 +200,7 @@ class LeaseRepository:
         """
         return self._finish(job_id, attempt, JobState.cancelled)
 
-    def release(self, job_id: str, attempt: int) -> Job:
+    def release(self, job_id: str, attempt: int) -> JobRow:
         """Return a job to its queue without counting a crash.
 
         A job that was being paused or cancelled becomes paused or cancelled instead.
@@ -207,7 +209,7 @@ class LeaseRepository:
 
     def _verdict(self, job_id: str, result: Document) -> Verdict:
         # Reading first is safe: a job's gate never changes.
-        gate = self._session.scalar(_GATE, {"job": job_id})
+        gate = self._session.connection().scalar(_GATE, {"job": job_id})
         return judge(None if gate is None else Gate.model_validate(gate), result)
 
     def _is_further(
@@ -235,7 +237,7 @@ class LeaseRepository:
         change = _renewal(self._lease, tuple(sorted(values)))
         parameters = {"job": job_id, "held_attempt": attempt}
         parameters |= {f"new_{name}": value for name, value in values.items()}
-        row = self._session.execute(change, parameters).one_or_none()
+        row = self._session.connection().execute(change, parameters).one_or_none()
         if row is None:
             raise LeaseLostError(job_id, attempt)
         return HeldJob(*row)
@@ -247,12 +249,12 @@ class LeaseRepository:
         wanted: JobState | None,
         data: Document | None = None,
         new: Document | None = None,
-    ) -> Job:
+    ) -> JobRow:
         """End the attempt and record it; without a wanted state, the job is released."""
         new = new or {}
         parameters = {f"new_{name}": value for name, value in new.items()}
         change = _end(wanted, tuple(new))
-        job = run_change(self._session, change, job_id, {"held_attempt": attempt} | parameters)
+        job = change_row(self._session, change, job_id, {"held_attempt": attempt} | parameters)
         if job is None:
             raise LeaseLostError(job_id, attempt)
         record_event(self._session, job, "status", data)
@@ -331,7 +333,7 @@ def _progress_data(job: HeldJob, recovery: Document | None, step: Document | Non
     return data | {name: value for name, value in added.items() if value is not None}
 
 
-def _postponed_data(job: Job, problem: Problem) -> Document:
+def _postponed_data(job: JobRow, problem: Problem) -> Document:
     return {
         "reason": "postponed",
         "error": problem.model_dump(mode="json"),

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.states import HELD, JobState
+from db.events.transitions import is_in
 from db.scheduling.crashes import lost
 from db.scheduling.fair_shares import Conditions, claim_order, count_ahead
 from db.scheduling.pending_checks import awaits_check
@@ -55,7 +56,7 @@ class QueueRepository:
         """
         given = {"claimed_on": worker_id}
         for own, values in claim_order(self._session, _waiting(tuple(queues)), given):
-            if (job_id := self._session.scalar(_oldest(own), values)) is not None:
+            if (job_id := self._session.connection().scalar(_oldest(own), values)) is not None:
                 return job_id
         return None
 
@@ -64,11 +65,11 @@ class QueueRepository:
     ) -> bool:
         """Return whether the worker may start any job of these queues now, or the job was lost."""
         values = {"job": job_id, "claimed_on": worker_id}
-        return bool(self._session.scalar(_has_runnable(tuple(queues)), values))
+        return bool(self._session.connection().scalar(_has_runnable(tuple(queues)), values))
 
     def runnable_counts(self) -> dict[str, int]:
         """Return the number of jobs that may start now, by queue."""
-        return dict(self._session.execute(_RUNNABLE_COUNTS).all())
+        return dict(self._session.connection().execute(_RUNNABLE_COUNTS).all())
 
     def position(self, job: Job) -> int | None:
         """Return the job's position in its queue, from 1; None if it does not wait for a worker."""
@@ -92,7 +93,7 @@ class QueueRepository:
 
     def queue_of(self, job_id: str) -> str | None:
         """Return the name of a job's queue; None without such a job, or while it awaits a check."""
-        return self._session.scalar(_QUEUE_OF, {"job": job_id})
+        return self._session.connection().scalar(_QUEUE_OF, {"job": job_id})
 
     def depths(self) -> dict[str, QueueDepth]:
         """Return the depth of each queue with queued or held jobs, by the queue's name."""
@@ -112,9 +113,7 @@ class QueueRepository:
 
 
 _RUNNABLE_COUNTS = (
-    select(Job.queue, func.count())
-    .where(Job.status == JobState.queued, is_runnable())
-    .group_by(Job.queue)
+    select(Job.queue, func.count()).where(is_in(JobState.queued), is_runnable()).group_by(Job.queue)
 )
 _THIS = Job.id == bindparam("job")
 _IS_DUE = select(exists().where(_THIS, is_due()))
@@ -126,7 +125,7 @@ def _waiting(queues: tuple[str, ...]) -> Conditions:
     """Return the conditions for a job of these queues that a worker may start now."""
     served = Job.queue.in_([literal(queue) for queue in queues])
     has_memory = has_memory_for_job(bindparam("claimed_on"))
-    return Job.status == JobState.queued, served, is_runnable(), has_memory
+    return is_in(JobState.queued), served, is_runnable(), has_memory
 
 
 @lru_cache(maxsize=64)

@@ -2,10 +2,11 @@
 
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, bindparam, case, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from db.core.states import HELD, JobState
+from db.events.transitions import is_in
 from db.scheduling.pending_checks import awaits_check
 from db.scheduling.transient_retries import is_due
 from db.tables.jobs import Job, Sweep
@@ -26,11 +27,11 @@ def is_runnable(sweep_id: str | None = None) -> ColumnElement[bool]:
         sweep_id: the id of the job's sweep, if known, so that the query reads no other sweep.
     """
     job = aliased(Job)
-    is_queued = case((job.status == JobState.queued, 1), else_=0)
+    is_queued = is_in(JobState.queued, job=job)
     rank = func.row_number().over(partition_by=job.sweep_id, order_by=(is_queued, job.sweep_point))
     points = select(job.id, rank.label("rank"), Sweep.max_parallel)
-    points = points.join(Sweep, Sweep.id == job.sweep_id).where(job.status.in_(_UNFINISHED))
-    points = points.where(or_(job.status != JobState.queued, is_due(job)))
+    points = points.join(Sweep, Sweep.id == job.sweep_id).where(is_in(*_UNFINISHED, job=job))
+    points = points.where(or_(~is_queued, is_due(job)))
     if sweep_id is not None:
         points = points.where(job.sweep_id == sweep_id)
     each = points.subquery()
@@ -52,7 +53,7 @@ def lock_sweep(session: Session, job_id: str) -> str | None:
     jobs of the sweep, and without the lock, two concurrent claims would not count each other's job.
     """
     # The job is locked before its sweep, as in every other transaction, to avoid a deadlock.
-    sweep_id = session.scalar(_SWEEP_OF, {"job": job_id})
+    sweep_id = session.connection().scalar(_SWEEP_OF, {"job": job_id})
     if sweep_id is not None:
         limited = select(Sweep.id).where(Sweep.id == sweep_id, Sweep.max_parallel.is_not(None))
         session.execute(limited.with_for_update())

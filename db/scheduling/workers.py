@@ -132,7 +132,7 @@ class WorkerRepository:
 
     def delete_lost(self) -> None:
         """Delete the workers without a heartbeat for `DELETED_AFTER`."""
-        self._session.execute(_DELETE_LOST)
+        self._session.connection().execute(_DELETE_LOST)
 
     def _found(self, *where: ColumnElement[bool]) -> list[WorkerStatus]:
         held = (Job.id == Worker.job_id) & Job.status.in_(HELD)

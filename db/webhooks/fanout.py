@@ -23,9 +23,7 @@ class FanOut:
 
     def lagging(self) -> list[str]:
         """Return the ids of enabled webhooks with new events; cheap enough to call often."""
-        newest = select(EventCounter.last_position).scalar_subquery()
-        query = select(Webhook.id).where(*_IS_ENABLED, Webhook.position < newest)
-        return list(self._session.scalars(query.order_by(Webhook.id)))
+        return list(self._session.connection().scalars(_LAGGING))
 
     def enqueue(self, webhook_id: str) -> int:
         """Create the deliveries of a webhook's next events, and return how many were created.
@@ -96,3 +94,5 @@ def _is_wanted(types: list[EventType]) -> ColumnElement[bool]:
 
 
 _IS_ENABLED = (Webhook.disabled_at.is_(None),)
+_NEWEST = select(EventCounter.last_position).scalar_subquery()
+_LAGGING = select(Webhook.id).where(*_IS_ENABLED, Webhook.position < _NEWEST).order_by(Webhook.id)

@@ -1,4 +1,4 @@
-"""Bounded work that says who does it, and then does not end by itself."""
+"""Bounded work that writes its process id, and then sleeps or computes without end."""
 
 import os
 import time
@@ -8,13 +8,13 @@ from typing import Any
 from db.files.bounded_process import serve_bounded
 
 
-def _sleep(asked: dict[str, Any]) -> dict[str, Any]:
+def _go_on(asked: dict[str, Any]) -> dict[str, Any]:
     here = Path(asked["here"])
     here.with_suffix(".new").write_text(str(os.getpid()))
     here.with_suffix(".new").rename(here)
-    time.sleep(3600)
-    return {}
+    while True:
+        time.sleep(asked.get("pause_s", 3600))
 
 
 if __name__ == "__main__":
-    serve_bounded(_sleep)
+    serve_bounded(_go_on)

@@ -4,7 +4,7 @@ A write transaction waits for the one before it, and an actor can be stopped bef
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import compress
@@ -22,6 +22,30 @@ NO_WAIT = timedelta(microseconds=1)
 """SQLite itself must not wait for a lock, because this thread holds it."""
 LOCK_TIMEOUT_S = 30.0
 KEPT_TABLES = {"alembic_version", "secrets", "event_counter"}
+
+
+class StatementCache(dict[Any, Any]):
+    """Compiled statements: one that the service builds once is found by its identity.
+
+    SQLAlchemy finds it by all that it consists of, which often takes longer than to execute it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[Hashable, Any] = {}
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        super().__setitem__(key, compiled)
+        self._known[_identity(key)] = compiled  # as long as the key is kept, its identity is unique
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        known = self._known.get(_identity(key))
+        return super().get(key, default) if known is None else known
+
+
+def _identity(key: tuple[Any, ...]) -> Hashable:
+    """Return a key that is quick to hash: the second item has all of a statement's parts."""
+    return id(key[1]), *key[2:]
 
 
 class Database:
@@ -89,6 +113,7 @@ class Database:
 
     def _listen(self) -> None:
         engine = self.sessions.kw["bind"]
+        engine.update_execution_options(compiled_cache=StatementCache())
         event.listen(engine, "connect", self._prepare)
         event.listen(engine, "do_execute", self._execute)
         event.listen(engine, "do_executemany", self._execute)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db.core.states import FINAL, HELD, NEXT
 from tests.simulation.kernel import Actor, Process
@@ -65,7 +66,7 @@ class Invariants:
     def __init__(self, world: World) -> None:
         self._world, self._database = world, world.database
         self.jobs: dict[str, JobRow] = {}
-        self.events: dict[str, list[EventRow]] = {}
+        self._events: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self.deleted: set[str] = set()
         self.processes: dict[str, Process] = {}
 
@@ -91,10 +92,9 @@ class Invariants:
     def check(self, actor: Actor) -> list[str]:
         """Check the state after a commit of an actor, and describe what has changed."""
         before, self.jobs = self.jobs, {row[0]: JobRow(*row) for row in self._database.rows(_JOBS)}
-        known = self.events
-        self.events = {}
+        known, self._events = self._events, defaultdict(list)
         for row in self._database.rows(_EVENTS):
-            self.events.setdefault(row[0], []).append(EventRow(*row))
+            self._events[row[0]].append(row)
         if lost := before.keys() - self.jobs.keys() - self.deleted:
             raise ViolationError(f"jobs were lost: {lost}")
         changes = []
@@ -102,9 +102,10 @@ class Invariants:
             old = before.get(job_id)
             if old == job:
                 continue
-            new = self.events.get(job_id, [])[len(known.get(job_id, [])) :]
+            events = [EventRow(*row) for row in self._events[job_id]]
+            new = events[len(known[job_id]) :]
             self._check_job(actor, old, job)
-            self._check_events(old, job, new)
+            self._check_events(old, job, events, new)
             kinds = " ".join(one.kind for one in new)
             changes.append(
                 f"{job_id[-2:]} {old and old.status}->{job.status} #{job.attempt} {kinds}"
@@ -155,8 +156,9 @@ class Invariants:
         if is_working:
             self._world.reach("a live process lost its lease")
 
-    def _check_events(self, old: JobRow | None, job: JobRow, new: list[EventRow]) -> None:
-        events = self.events.get(job.id, [])
+    def _check_events(
+        self, old: JobRow | None, job: JobRow, events: list[EventRow], new: list[EventRow]
+    ) -> None:
         if [one.seq for one in events] != list(range(1, len(events) + 1)):
             raise ViolationError(f"the events of {job.id} have gaps")
         statuses = [one for one in events if one.kind == "status"]

@@ -15,7 +15,7 @@ from db.core.errors import JobNotFoundError, LeaseLostError
 from db.core.problem import Problem
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.events.job_rows import get_job
+from db.events.job_rows import JobRow, get_job
 from db.files.datasets import DatasetRepository
 from db.files.sealed_folder import NewArtifact
 from db.jobs.costs import CostRepository
@@ -48,11 +48,11 @@ class Attempt:
 
     before_end: Callable[[], object] = staticmethod(lambda: None)
 
-    def __init__(self, sessions: Sessions, job: Job, lease: timedelta) -> None:
+    def __init__(self, sessions: Sessions, job: JobRow, lease: timedelta) -> None:
         self._sessions, self._lease = sessions, lease
         self.job_id, self.number, self.spec = job.id, job.attempt, job.spec
         self.traceparent, self.created_by = job.traceparent, job.created_by
-        self.answers_trial, self._has_price = job.method == TRIAL, job.price is not None
+        self.answers_trial, self._has_price = job.method == TRIAL, job.hourly_price is not None
         self.gate = None if job.gate is None else Gate.model_validate(job.gate)
 
     @classmethod

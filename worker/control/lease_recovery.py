@@ -100,4 +100,4 @@ class LeaseRecovery:
 
     def _read_clock(self) -> datetime:
         with self._sessions() as session:
-            return session.scalars(_CLOCK).one()
+            return session.connection().scalars(_CLOCK).one()

@@ -11,7 +11,7 @@ def claim(sessions: Sessions, job_id: str) -> int:
     with sessions.begin() as session:
         job = ClaimRepository(session).claim(job_id, "gpu@host")
     assert job is not None
-    return job.attempt
+    return int(job.attempt)
 
 
 def advance(sessions: Sessions, job_id: str, attempt: int, blocks: int) -> None:

@@ -12,6 +12,7 @@ from db.core.errors import LeaseLostError
 from db.core.session import Sessions
 from db.core.states import JobState, Phase
 from db.events.job_events import EventRepository
+from db.events.job_rows import JobRow
 from db.files.artifacts import ArtifactRepository
 from db.files.sealed_folder import NewArtifact
 from db.jobs.commands import JobCommands
@@ -27,7 +28,7 @@ from tests.factories import expire_lease, make_job, make_problem
 FILE = NewArtifact("model/config.json", 2, "0" * 64, "application/json")
 
 
-def claimed(sessions: Sessions, **overrides: Any) -> Job:
+def claimed(sessions: Sessions, **overrides: Any) -> JobRow:
     job = make_job(sessions, **overrides)
     with sessions.begin() as session:
         taken = ClaimRepository(session).claim(job.id, "worker-1")
@@ -407,7 +408,7 @@ def crash(sessions: Sessions, job_id: str, *blocks: int) -> JobState:
             )
         lost = RecoveryRepository(session).release_lost(job_id, "worker-1")
         assert lost is not None
-        return lost.status
+        return JobState(lost.status)
 
 
 def test_crashes_with_a_new_block_finished_between_them_do_not_add_up(sessions: Sessions) -> None:

@@ -10,6 +10,7 @@ from db.core.errors import LeaseLostError
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.events.job_events import EventRepository
+from db.events.job_rows import JobRow, get_job
 from db.jobs.commands import JobCommands
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
@@ -22,7 +23,7 @@ from tests.factories import make_job, make_problem, move
 PROBLEM = make_problem(code="hub_unreachable")
 
 
-def fail(sessions: Sessions, job_id: str, *blocks: int) -> Job:
+def fail(sessions: Sessions, job_id: str, *blocks: int) -> JobRow:
     """Claim the job, finish some blocks, and postpone it."""
     with sessions.begin() as session:
         taken = ClaimRepository(session).claim(job_id, "worker-1")
@@ -81,9 +82,9 @@ def test_a_postponed_job_neither_waits_in_its_queue_nor_is_before_others(
     sessions: Sessions,
 ) -> None:
     job_id, other = make_job(sessions).id, make_job(sessions)
-    job = fail(sessions, job_id)
+    fail(sessions, job_id)
     with sessions() as session:
-        queues = QueueRepository(session)
+        queues, job = QueueRepository(session), get_job(session, job_id)
         assert [queues.position(job), queues.near_position(job)] == [None, None]
         assert [queues.position(other), queues.near_position(other)] == [1, 1]
         depth = queues.depths()["gpu"]
@@ -91,7 +92,7 @@ def test_a_postponed_job_neither_waits_in_its_queue_nor_is_before_others(
         assert depth.oldest_queued_at == other.created_at
     wait(sessions, job_id, -1)
     with sessions() as session:
-        queues = QueueRepository(session)
+        queues, job = QueueRepository(session), get_job(session, job_id)
         assert [queues.position(job), queues.position(other)] == [1, 2]
         depth = queues.depths()["gpu"]
         assert (depth.queued, depth.postponed) == (2, 0)
