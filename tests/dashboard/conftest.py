@@ -17,8 +17,10 @@ from db.files.file_store import FileStore
 from db.schema.migration import migrate
 from tests.api.live import serving as serving_api
 from tests.dashboard.browser import WITHIN_MS, Session, chromium, session
-from tests.e2e.embedded import Service
+from tests.e2e.embedded import Service, submit
 from tests.fakes import ListQueue
+from tests.waiting import DEADLINE_S
+from zpruner import Client
 
 expect.set_options(timeout=WITHIN_MS)
 
@@ -35,6 +37,14 @@ def tabs(browser: Browser, service: Service) -> Iterator[Session]:
     """A browser profile of one's own, on the service."""
     with session(browser, service.url) as tabs:
         yield tabs
+
+
+@pytest.fixture(scope="session")
+def four(service: Service) -> list[str]:
+    """The ids of four jobs, named one of 0 to 3, that have succeeded and that no test changes."""
+    with Client(service.url) as client:
+        jobs = [submit(client, "tiny", samples=4, name=f"one of {n}") for n in range(4)]
+        return [client.jobs.wait(job.id, timeout_s=DEADLINE_S).id for job in jobs]
 
 
 @dataclass(frozen=True)

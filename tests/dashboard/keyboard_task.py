@@ -6,6 +6,7 @@ from playwright.sync_api import Locator, Page
 
 MOST_TABS = 300
 KEYS: Final = {"checkbox": "Space", "radio": "Space"}
+IS_GONE = "one => !one.isConnected"
 HAS_FOCUS = "one => one === document.activeElement"
 IS_CHECKED = "one => one.checked"
 KIND = "one => one.type ?? one.localName"
@@ -51,8 +52,15 @@ class KeyboardTask:
         self.clicks += 2
 
     def _reach(self, target: Locator, is_there: str) -> None:
+        """Press Tab until the focus is there.
+
+        The page is searched for the control once, and again if it has been drawn anew.
+        """
+        control = target.element_handle()
         for _ in range(MOST_TABS):
-            if target.evaluate(is_there):
+            if control.evaluate(IS_GONE):
+                control = target.element_handle()
+            if control.evaluate(is_there):
                 return
             self.page.keyboard.press("Tab")
         raise AssertionError(f"Tab does not reach {target}")

@@ -7,7 +7,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.dashboard.browser import LONG, Session, overflow, photograph, session, wait_until
 from tests.e2e.embedded import Service, submit
-from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -17,14 +16,6 @@ CAUGHT = """window.Notification = class {
     static requestPermission = async () => "granted";
     constructor(title) { (window.notified ??= []).push(title); }
 };"""
-
-
-@pytest.fixture(scope="module")
-def four(service: Service) -> list[str]:
-    """Four jobs that have ended."""
-    with Client(service.url) as client:
-        jobs = [submit(client, "tiny", samples=4, name=f"one of {n}") for n in range(4)]
-        return [client.jobs.wait(job.id, timeout_s=DEADLINE_S).id for job in jobs]
 
 
 def font_px(page: Page, selector: str) -> float:

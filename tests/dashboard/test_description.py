@@ -15,11 +15,20 @@ from tests.dashboard.browser import (
     resize,
     violations_in_both_themes,
 )
-from tests.e2e.embedded import is_in_the_middle, submit, until
+from tests.e2e.embedded import Service, is_in_the_middle, submit, until
 from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def described(service: Service) -> str:
+    """The id of a job that has ended, with two labels."""
+    with Client(service.url) as client:
+        labels = {"team": "nlp", "run": "7"}
+        job = submit(client, "tiny", samples=4, name="one", labels=labels)
+        return client.jobs.wait(job.id, timeout_s=DEADLINE_S).id
 
 
 def opened(page: Page) -> Page:
@@ -65,10 +74,9 @@ def test_a_running_job_is_renamed_by_keyboard_alone_and_another_tab_shows_it(
 
 
 def test_an_error_is_shown_beside_its_field_and_escape_changes_nothing(
-    tabs: Session, client: Client
+    tabs: Session, client: Client, four: list[str]
 ) -> None:
-    job = client.jobs.wait(submit(client, "tiny", samples=4, name="kept").id, timeout_s=DEADLINE_S)
-    page = opened(tabs.open(f"/jobs/{job.id}"))
+    page = opened(tabs.open(f"/jobs/{four[0]}"))
 
     page.get_by_label("Priority").fill("11")
     page.get_by_role("button", name="Add a label").click()
@@ -81,15 +89,14 @@ def test_an_error_is_shown_beside_its_field_and_escape_changes_nothing(
     expect(label).to_have_accessible_description(re.compile("no spaces"))
     label.press("Escape")
     expect(page.get_by_role("button", name="Edit", exact=True)).to_be_focused()
-    assert client.jobs.get(job.id).priority == 0
+    assert client.jobs.get(four[0]).priority == 0
     tabs.complaints.clear()  # the browser itself notes every refusal
 
 
 def test_the_second_of_two_concurrent_changes_is_refused_and_shows_the_first(
-    tabs: Session, client: Client
+    tabs: Session, client: Client, described: str
 ) -> None:
-    job = client.jobs.wait(submit(client, "tiny", samples=4, name="one").id, timeout_s=DEADLINE_S)
-    first, second = (opened(tabs.open(f"/jobs/{job.id}")) for _ in range(2))
+    first, second = (opened(tabs.open(f"/jobs/{described}")) for _ in range(2))
     first.get_by_label("Name", exact=True).fill("two")
     first.get_by_label("Priority").fill("4")
     first.get_by_role("button", name="Save").click()
@@ -101,21 +108,19 @@ def test_the_second_of_two_concurrent_changes_is_refused_and_shows_the_first(
     alert = second.get_by_role("alert")
     expect(alert).to_contain_text("Another person has changed this job")
     expect(alert).to_contain_text("“two”")
-    assert client.jobs.get(job.id).name == "two"
+    assert client.jobs.get(described).name == "two"
     second.get_by_role("button", name="Show the changes").click()
     expect(second.get_by_label("Name", exact=True)).to_be_focused()
     expect(second.get_by_label("Name", exact=True)).to_have_value("three")
     expect(second.get_by_label("Priority")).to_have_value("4")
     second.get_by_role("button", name="Save").click()
     expect(second.get_by_role("heading", level=1)).to_contain_text("three")
-    changed = client.jobs.get(job.id)
+    changed = client.jobs.get(described)
     assert (changed.name, changed.priority) == ("three", 4)
 
 
-def test_axe_finds_nothing_in_the_form(tabs: Session, client: Client) -> None:
-    job = submit(client, "tiny", samples=4, name="described", labels={"team": "nlp", "run": "7"})
-    client.jobs.wait(job.id, timeout_s=DEADLINE_S)
-    page = opened(tabs.open(f"/jobs/{job.id}"))
+def test_axe_finds_nothing_in_the_form(tabs: Session, described: str) -> None:
+    page = opened(tabs.open(f"/jobs/{described}"))
     page.get_by_role("button", name="Add a label").click()
     page.get_by_label("Name of label 3").fill("no spaces")
     page.get_by_role("button", name="Save").click()

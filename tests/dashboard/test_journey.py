@@ -130,12 +130,12 @@ def raw_spec(client: Client, job_id: str) -> dict[str, object]:
     return dict(spec if isinstance(spec, dict) else spec.model_dump())
 
 
-def test_files_are_downloaded_and_verified(tabs: Session, client: Client, tmp_path: Path) -> None:
-    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=DEADLINE_S)
-    [config] = [one for one in client.jobs.artifacts(job.id) if one.name.endswith("config.json")][
-        :1
-    ]
-    page = tabs.open(f"/jobs/{job.id}")
+def test_files_are_downloaded_and_verified(
+    tabs: Session, client: Client, four: list[str], tmp_path: Path
+) -> None:
+    files = client.jobs.artifacts(four[0])
+    config = next(one for one in files if one.name.endswith("config.json"))
+    page = tabs.open(f"/jobs/{four[0]}")
 
     with page.expect_download() as waiting:
         page.get_by_role("button", name=f"Download {config.name}").click()
@@ -171,18 +171,18 @@ def test_many_jobs_are_cancelled_together(tabs: Session, client: Client) -> None
     client.jobs.wait(blocker.id, timeout_s=DEADLINE_S)
 
 
-def test_filters_live_in_the_address(tabs: Session, client: Client) -> None:
-    client.jobs.wait(submit(client, "tiny", samples=4, name="needle").id, timeout_s=DEADLINE_S)
+@pytest.mark.usefixtures("four")
+def test_filters_live_in_the_address(tabs: Session) -> None:
     page = tabs.open("/")
 
-    page.get_by_role("searchbox").fill("needle")
+    page.get_by_role("searchbox").fill("one of 3")
     expect(page.locator(".job-row")).to_have_count(1)
     page.get_by_role("checkbox", name=re.compile("^succeeded")).check()
-    expect(page).to_have_url(re.compile(r"\?status=succeeded&q=needle$"))
+    expect(page).to_have_url(re.compile(r"\?status=succeeded&q=one\+of\+3$"))
 
     again = tabs.open(page.url)
     expect(again.locator(".job-row")).to_have_count(1)
-    expect(again.get_by_role("searchbox")).to_have_value("needle")
+    expect(again.get_by_role("searchbox")).to_have_value("one of 3")
 
 
 def test_a_job_can_be_submitted_by_keyboard_alone(tabs: Session, client: Client) -> None:

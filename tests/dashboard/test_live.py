@@ -18,6 +18,8 @@ pytestmark = pytest.mark.e2e
 
 STREAM = "/v1/events"
 STATUS = ".badge [role=status]"
+TABS = 7
+"""One more than the connections that a browser opens to a host at once."""
 
 
 def badge(page: Page, word: str) -> None:
@@ -92,7 +94,7 @@ def row(page: Page, name: str) -> Locator:
 
 
 def test_every_tab_of_a_browser_is_live_on_one_stream(tabs: Session, client: Client) -> None:
-    pages = [tabs.open("/") for _ in range(10)]
+    pages = [tabs.open("/") for _ in range(TABS)]
     for page in pages:
         badge(page, "Live")
     name = "seen by all"

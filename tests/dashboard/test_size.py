@@ -2,24 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import insert
 
-from api.app import create_app
-from api.core.settings import ApiSettings
 from db.core.ids import new_id
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.jobs.search import search_columns
 from db.tables.jobs import BlockReport, Job
-from tests.api.live import serving
 from tests.dashboard.browser import Session, photograph, session, wait_until
+from tests.dashboard.conftest import running_api
 from tests.factories import make_spec
-from tests.fakes import ListQueue
 
 pytestmark = pytest.mark.e2e
 
@@ -33,18 +29,21 @@ LAYERS = [
 ]
 
 
-@pytest.fixture
-def crowded(sessions: Sessions, database_url: str, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a service with ten thousand jobs; the newest has many blocks, the next few."""
+    folder = tmp_path_factory.mktemp("d")
+    with running_api(folder, folder) as api:
+        fill(api.sessions)
+        yield api.url
+
+
+def fill(sessions: Sessions) -> None:
     with sessions.begin() as session:
         session.execute(insert(Job), [row(index) for index in range(JOBS)])
         newest = session.query(Job).order_by(Job.created_at.desc()).limit(2).all()
         for job, count in zip(newest, (BLOCKS, FEW_BLOCKS), strict=True):
             session.execute(insert(BlockReport), [report(job.id, n) for n in range(count)])
-    fields: dict[str, Any] = {"_env_file": None, "data_dir": tmp_path}
-    fields |= {"database_url": database_url}
-    with serving(create_app(ApiSettings.model_validate(fields), ListQueue())) as url:
-        yield url
 
 
 def row(index: int) -> dict[str, Any]:

@@ -147,7 +147,6 @@ def test_each_worker_shows_load_job_pace_last_day_and_the_job_that_its_drain_wai
     for theme, width in VIEWS:
         page.emulate_media(color_scheme=theme)
         resize(page, (width, 900))
-        page.reload()
         expect(card.locator(".pill")).to_have_text("busy")
         expect(card).to_contain_text(re.compile(r"Load\d+ %"))
         expect(card).to_contain_text(re.compile(r"Memory[\d.]+ GB of [\d.]+ GB"))
