@@ -10,7 +10,12 @@ import httpx
 
 from zpruner.client.models.jobs import Artifact
 from zpruner.client.partial_file import PartialFile, Piece
-from zpruner.client.transport.errors import BucketResponseError, OtherFileError, ServiceError
+from zpruner.client.transport.errors import (
+    BucketResponseError,
+    ConnectionLostError,
+    OtherFileError,
+    ServiceError,
+)
 from zpruner.client.transport.transport import MAX_RETRIES, Body, Transport
 from zpruner.files.errors import FilesError
 from zpruner.files.zstd import Expansion
@@ -19,7 +24,7 @@ Format = Literal["plain", "zstd"]
 PIECE_BYTES = 32 << 20
 """The maximum size of one piece in a parallel download, in bytes."""
 PAUSE_S = 0.2
-"""How long to wait before the rest of a piece is requested again."""
+"""How long to wait before the rest of a piece is requested again; doubled for each retry."""
 
 
 async def download(
@@ -33,16 +38,16 @@ async def download(
 ) -> list[Path]:
     """Download artifacts into ``folder``, resuming an earlier download.
 
-    A download from a bucket goes on after a broken connection. With the format ``zstd``, files of
-    which nothing is there yet are requested whole and compressed; what is missing of the others is
-    not compressed.
+    After a broken connection, what is missing is requested again. With the format ``zstd``, files
+    of which nothing is there yet are requested whole and compressed; what is missing of the others
+    is not compressed.
 
     Raises:
         ValueError: there is no such format.
         OtherFileError: without ``force``, a file of another content would be replaced.
         CorruptedError: the sha256 of a downloaded file is wrong.
         ServiceError: an artifact's name points outside the folder, the service refused the request,
-            or the connection was lost.
+            or the connection was lost again and again.
     """
     if format not in get_args(Format):
         raise ValueError(f"there is no format {format!r}: use one of {', '.join(get_args(Format))}")
@@ -86,7 +91,7 @@ async def _fetch(
 async def _receive(
     transport: Transport[Any], file: PartialFile, piece: Piece, cancelled: Event
 ) -> None:
-    """Receive a piece; if a bucket interrupts it, request the rest, with a new URL of the file."""
+    """Receive a piece; if it is interrupted, request the rest, of a bucket with a new URL."""
     path = f"/v1/artifacts/{file.artifact.id}/content"
     description = f"{file.artifact.name} (try again to resume)"
     retries = 0
@@ -96,11 +101,11 @@ async def _receive(
             async with transport.open(path, file.headers(piece), description) as body:
                 await _write(body, file, piece, cancelled)
             return
-        except BucketResponseError:
+        except (BucketResponseError, ConnectionLostError):
             retries = 0 if piece.start > start else retries + 1
             if cancelled.is_set() or retries > MAX_RETRIES:
                 raise
-        await transport.sleep_with_jitter(PAUSE_S)
+        await transport.sleep_with_jitter(PAUSE_S * 2**retries)
 
 
 async def _write(body: Body, file: PartialFile, piece: Piece, cancelled: Event) -> None:

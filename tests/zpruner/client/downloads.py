@@ -1,6 +1,6 @@
 """A file to download, and the ranges that were requested of it."""
 
-from tests.zpruner.service import Answer, Service, artifact, job, page
+from tests.zpruner.service import Answer, Service, artifact, job, page, problem
 
 CONTENT = bytes(range(256)) * 400
 
@@ -12,6 +12,10 @@ LIST = f"{JOB}/artifacts"
 
 
 FILE = "/v1/artifacts/art_1/content"
+
+
+REFUSED = Answer(403, problem("forbidden", 403))
+"""After this response, a download does not go on by itself."""
 
 
 def prepare(service: Service, *answers: Answer, content: bytes = CONTENT) -> None:

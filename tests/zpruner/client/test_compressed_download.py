@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.work import finish_job
-from tests.zpruner.client.downloads import CONTENT, FILE, prepare, requested_ranges
+from tests.zpruner.client.downloads import CONTENT, FILE, REFUSED, prepare, requested_ranges
 from tests.zpruner.live import Live
 from tests.zpruner.service import Answer, Service
 from zpruner import AsyncClient, Client, CorruptedError, ServiceError
@@ -83,9 +83,9 @@ def test_an_interrupted_download_goes_on_with_what_is_missing_uncompressed(
     service: Service, client: Client, tmp_path: Path, parallel: int
 ) -> None:
     content = random.Random(3).randbytes(400_000)
-    prepare(service, frame(content, cut=250_000), Answer(200, content), content=content)
+    prepare(service, frame(content, cut=250_000), REFUSED, Answer(200, content), content=content)
 
-    with pytest.raises(ServiceError, match="resume"):
+    with pytest.raises(ServiceError, match="forbidden"):
         client.jobs.download("job_1", tmp_path, parallel=parallel, format="zstd")
     (path,) = client.jobs.download("job_1", tmp_path, parallel=parallel, format="zstd")
 

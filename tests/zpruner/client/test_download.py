@@ -17,7 +17,15 @@ from typer.testing import CliRunner, Result
 from tests.api.work import FILES, finish_job
 from tests.factories import make_job, make_problem
 from tests.waiting import DEADLINE_S
-from tests.zpruner.client.downloads import CONTENT, FILE, JOB, LIST, prepare, requested_ranges
+from tests.zpruner.client.downloads import (
+    CONTENT,
+    FILE,
+    JOB,
+    LIST,
+    REFUSED,
+    prepare,
+    requested_ranges,
+)
 from tests.zpruner.live import Live
 from tests.zpruner.service import Answer, Service, artifact, job, page, problem
 from zpruner import (
@@ -30,6 +38,7 @@ from zpruner import (
 )
 from zpruner.cli.commands.main import app
 from zpruner.client import download
+from zpruner.client.transport.transport import MAX_RETRIES
 
 ERROR = make_problem(code="out_of_memory", detail="no room", hint="Lower samples.")
 
@@ -80,21 +89,38 @@ def test_files_of_a_job_that_failed_its_gate_are_downloaded_with_exit_code_3(
         assert {name: (folder / name).read_bytes() for name in FILES} == FILES
 
 
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "PAUSE_S", 0.0)
+
+
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Split files into pieces of 16 KiB."""
     monkeypatch.setattr(download, "PIECE_BYTES", 1 << 14)
 
 
+def test_a_download_goes_on_after_broken_connections(
+    service: Service, client: Client, tmp_path: Path
+) -> None:
+    lost, broken = Answer(200, CONTENT, cut=0), Answer(200, CONTENT, cut=5_000)
+    prepare(service, *[lost, broken] * MAX_RETRIES, Answer(200, CONTENT))
+
+    (path,) = client.jobs.download("job_1", tmp_path)
+
+    assert path.read_bytes() == CONTENT
+    assert requested_ranges(service)[-1] == (5_000 * MAX_RETRIES, len(CONTENT))
+
+
 def test_an_interrupted_download_is_resumed(
     service: Service, client: Client, tmp_path: Path
 ) -> None:
-    service.prepare(LIST, page(artifact(CONTENT)))
-    service.prepare(JOB, Answer(200, job("succeeded")))
-    service.prepare(FILE, Answer(200, CONTENT, cut=70_000), Answer(200, CONTENT))
+    prepare(service, Answer(200, CONTENT, cut=70_000), Answer(200, CONTENT, cut=0))
 
     with pytest.raises(ServiceError, match="resume"):
         client.jobs.download("job_1", tmp_path)
+    assert len(requested_ranges(service)) == 2 + MAX_RETRIES
+    service.prepare(FILE, Answer(200, CONTENT))
     (path,) = client.jobs.download("job_1", tmp_path)
 
     assert path == tmp_path / "model" / "weights.bin"
@@ -141,11 +167,11 @@ def test_a_file_of_another_content_is_not_replaced_unless_it_is_forced(
 def test_a_forced_download_is_resumed_without_force(
     service: Service, client: Client, tmp_path: Path
 ) -> None:
-    prepare(service, Answer(200, CONTENT, cut=70_000), Answer(200, CONTENT))
+    prepare(service, Answer(200, CONTENT, cut=70_000), REFUSED, Answer(200, CONTENT))
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "weights.bin").write_bytes(b"of an earlier job")
 
-    with pytest.raises(ServiceError, match="resume"):
+    with pytest.raises(ServiceError, match="forbidden"):
         client.jobs.download("job_1", tmp_path, force=True)
     (path,) = client.jobs.download("job_1", tmp_path)
 
@@ -230,8 +256,8 @@ def test_pieces_are_requested_in_parallel(
 def test_only_the_missing_bytes_of_interrupted_pieces_are_requested_again(
     service: Service, client: Client, tmp_path: Path, small_pieces: None
 ) -> None:
-    prepare(service, *[Answer(200, CONTENT)] * 2, Answer(200, CONTENT, cut=5000))
-    with pytest.raises(ServiceError, match="resume"):
+    prepare(service, *[Answer(200, CONTENT)] * 2, Answer(200, CONTENT, cut=5000), REFUSED)
+    with pytest.raises(ServiceError, match="forbidden"):
         client.jobs.download("job_1", tmp_path, parallel=2)
     service.seen.clear()
     service.prepare(FILE, Answer(200, CONTENT))
@@ -248,9 +274,9 @@ def test_only_the_missing_bytes_of_interrupted_pieces_are_requested_again(
 def test_corruption_of_a_resumed_file_is_detected(
     service: Service, client: Client, tmp_path: Path, small_pieces: None
 ) -> None:
-    prepare(service, Answer(200, CONTENT, cut=9000))
-    with pytest.raises(ServiceError, match="resume"):
-        client.jobs.download("job_1", tmp_path)
+    prepare(service, Answer(200, CONTENT, cut=9000), REFUSED)
+    with pytest.raises(ServiceError, match="forbidden"):
+        client.jobs.download("job_1", tmp_path, parallel=1)
     part = tmp_path / "model" / "weights.bin.part"
     part.write_bytes(bytes([part.read_bytes()[0] ^ 1]) + part.read_bytes()[1:])
     service.prepare(FILE, Answer(200, CONTENT))
@@ -279,9 +305,9 @@ def test_a_service_that_ignores_ranges_is_read_from_the_beginning_in_one_piece(
     service: Service, client: Client, tmp_path: Path, small_pieces: None
 ) -> None:
     whole = Answer(200, CONTENT, is_whole=True)
-    prepare(service, Answer(200, CONTENT, cut=50_000, is_whole=True), whole)
+    prepare(service, Answer(200, CONTENT, cut=50_000, is_whole=True), REFUSED, whole)
 
-    with pytest.raises(ServiceError):
+    with pytest.raises(ServiceError, match="forbidden"):
         client.jobs.download("job_1", tmp_path, parallel=1)
     (path,) = client.jobs.download("job_1", tmp_path, parallel=1)
     assert path.read_bytes() == CONTENT
@@ -382,8 +408,8 @@ def test_a_damaged_list_of_missing_ranges_is_ignored(
 def test_a_list_of_missing_ranges_without_its_part_is_ignored(
     service: Service, client: Client, tmp_path: Path, small_pieces: None
 ) -> None:
-    prepare(service, Answer(200, CONTENT), Answer(200, CONTENT, cut=5000))
-    with pytest.raises(ServiceError):
+    prepare(service, Answer(200, CONTENT), Answer(200, CONTENT, cut=5000), REFUSED)
+    with pytest.raises(ServiceError, match="forbidden"):
         client.jobs.download("job_1", tmp_path, parallel=2)
     (tmp_path / "model" / "weights.bin.part").unlink()
     service.prepare(FILE, Answer(200, CONTENT))

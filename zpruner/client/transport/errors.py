@@ -55,6 +55,10 @@ class UnsendableTextError(ServiceError):
         return True
 
 
+class ConnectionLostError(ServiceError):
+    """The service could not be reached, or the connection broke while it responded."""
+
+
 class BucketResponseError(ServiceError):
     """A file could not be read from the bucket to which the service redirected."""
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from zpruner.client.models.jobs import Problem
 from zpruner.client.transport.errors import (
     BucketResponseError,
+    ConnectionLostError,
     ProblemError,
     ServiceError,
     UnsendableTextError,
@@ -192,7 +193,7 @@ class Transport(Generic[Mode]):
         Raises:
             ProblemError: the service responded with an error.
             BucketResponseError: the bucket did, or the connection to it was lost.
-            ServiceError: the service could not be reached, or the connection was lost.
+            ConnectionLostError: the service could not be reached, or the connection was lost.
         """
         try:
             for left in reversed(range(MAX_RETRIES + 1)):
@@ -206,7 +207,8 @@ class Transport(Generic[Mode]):
                         raise ProblemError(problem_of(body.response))
                 await self.sleep(wait_s)
         except httpx.TransportError as error:
-            raise ServiceError(f"{description}: the connection was lost: {error}") from error
+            lost = f"{description}: the connection was lost: {error}"
+            raise ConnectionLostError(lost) from error
 
     @asynccontextmanager
     async def _final_response(
