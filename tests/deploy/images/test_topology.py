@@ -106,6 +106,8 @@ def test_jobs_survive_the_death_of_every_container(
             client.jobs.download(job_id, tmp_path / job_id)  # compares the bytes with the digests
         for job_id in jobs["bucket"]:  # their requests were repeated until it was back
             assert len(client.jobs.get(job_id).attempts) == 1
+    restarts = {name: topology.inspect(name)["RestartCount"] for name in KILLED}
+    assert restarts == dict.fromkeys(KILLED, 1), "a container has ended by itself"
     with topology.client("api-2") as other:  # at the address that it has since its restart
         eventually(lambda: answers(other))
         wanted = set(chain(*jobs.values()))
