@@ -64,7 +64,7 @@ def test_a_file_that_exceeds_the_memory_limit_is_rejected(
 
 
 def test_work_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    asked = {"here": str(tmp_path / "pid"), "pause_s": 0}
+    asked = {"here": str(tmp_path / "pid"), "computes": True}
     with pytest.raises(BoundsExceededError, match="1 seconds"):
         run_bounded("tests.db.sleeping", asked, memory_bytes=512 * MIB, cpu_s=1)
     with pytest.raises(BoundsExceededError, match=r"0\.5 seconds"):
