@@ -9,7 +9,7 @@ const SIGNIFICANT = 3;
 export function percent(share: number | null | undefined, digits?: number): string {
   if (share == null || !Number.isFinite(share)) return NONE;
   const size = share * 100;
-  const isExact = digits !== undefined || size === 100 || Math.abs(size) < 1;
+  const isExact = digits !== undefined || Math.abs(size) < 1;
   return `${isExact ? rounded(size, digits ?? SIGNIFICANT) : figure(size)} %`;
 }
 

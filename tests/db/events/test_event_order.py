@@ -41,6 +41,16 @@ def test_events_of_all_jobs_have_consecutive_positions(sessions: Sessions) -> No
     assert read(sessions, start + 2) == events[2:]
 
 
+def test_events_of_several_jobs_are_ordered_by_time(sessions: Sessions) -> None:
+    start = newest(sessions)
+    job_ids = [make_job(sessions).id for _ in range(2)]
+    later, earlier = sorted(job_ids)
+    with sessions.begin() as session:
+        session.get_one(JobEvent, (earlier, 1)).at -= timedelta(hours=1)
+
+    assert [job_id for job_id, *_ in read(sessions, start)] == [earlier, later]
+
+
 def test_a_clock_that_is_set_back_does_not_change_the_order_of_a_job_s_events(
     sessions: Sessions,
 ) -> None:
