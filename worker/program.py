@@ -6,7 +6,10 @@ the application.
 
 import argparse
 
+from pydantic_core import PydanticCustomError
+
 from db.core.broker_names import GPU_QUEUE
+from db.startup.settings import check_queues
 from worker.tasks import app
 
 WORKER = ("--quiet", "worker", "--without-gossip", "--without-mingle")
@@ -20,9 +23,19 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("zpruner part worker", description="Run jobs from queues.")
-    parser.add_argument("-Q", "--queues", default=GPU_QUEUE, help="queue names, comma-separated")
+    parser.add_argument(
+        "-Q", "--queues", type=_queues, default=GPU_QUEUE, help="queue names, comma-separated"
+    )
     parser.add_argument("-n", "--name", default=GPU_QUEUE, help="a name unique on this machine")
     return parser.parse_args()
+
+
+def _queues(text: str) -> str:
+    try:
+        check_queues(text.split(","))
+    except PydanticCustomError as refused:
+        raise argparse.ArgumentTypeError(refused.message()) from None
+    return text
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """The request for a rerun: the fields of a job that change."""
 
-from typing import Any
+import json
+from typing import Annotated, Any
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import ConfigDict, JsonValue, RootModel, ValidationError
+from pydantic import AfterValidator, ConfigDict, JsonValue, RootModel, ValidationError
+from pydantic_core import PydanticCustomError
 
 from api.schemas.requests import JobRequest
 from db.spec.pruning.patterns import implied_sparsity
@@ -17,7 +19,19 @@ def _add_job_fields(schema: dict[str, Any]) -> None:
     schema |= {"properties": fields["properties"], "additionalProperties": False}
 
 
-class JobChanges(RootModel[dict[str, JsonValue]]):
+def _check_is_json(value: JsonValue) -> JsonValue:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise PydanticCustomError("finite_number", "Input should be a finite number") from None
+    return value
+
+
+FieldValue = Annotated[JsonValue, AfterValidator(_check_is_json)]
+"""The value of a field, without NaN and infinity, which no digest of a request can contain."""
+
+
+class JobChanges(RootModel[dict[str, FieldValue]]):
     """The fields that the rerun changes. The job's other fields are copied, with some exceptions.
 
     ``not_before``, the deadline and ``expect`` are not copied. A new ``preset`` replaces all fields

@@ -290,6 +290,7 @@ def test_two_releases_in_a_namespace_share_no_name() -> None:
         (BUCKET | {"monitoring": {"serviceMonitor": {"enabled": True}}}, "monitoring.keySecret"),
         (BUCKET | {"settings": {"ZPRUNER_DATABASE_URL": "a"}}, "settings.ZPRUNER_DATABASE_URL"),
         (BUCKET | {"workers": {"gpu": {"replica": 2}}}, "replica"),
+        (BUCKET | {"workers": {"gpu": {"queues": ["H100"]}}}, "H100"),
         (BUCKET | {"data": {"bucket": "models"}}, "data"),
     ],
 )  # fmt: skip

@@ -73,7 +73,8 @@ class Topology:
     def _start_all(self) -> None:
         """Start each service once what it depends on is as the compose file says.
 
-        podman cannot start a container that depends on one that has ended, so it is not told.
+        podman cannot start a container that depends on one that has ended, so the file that it
+        reads has no dependencies.
         """
         waiting = self._after | {"migrate": self._after["migrate"] | {"bucket": HEALTHY}}
         while waiting:

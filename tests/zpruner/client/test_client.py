@@ -287,6 +287,14 @@ def test_no_message_shows_the_password_of_an_address(service: Service) -> None:
         Client("http://ada:s3cret@host:abc")
 
 
+def test_a_link_has_no_password_of_the_service_s_url(service: Service) -> None:
+    made = {"url": "/v1/f/token", "expires_at": "2026-12-03T00:00:00Z"}
+    service.prepare("/v1/artifacts/art_1/links", Answer(201, made))
+    host = service.url.removeprefix("http://")
+    with Client(f"http://ada:s3cret@{host}") as client:
+        assert client.jobs.link("art_1").url == f"{service.url}/v1/f/token"
+
+
 @pytest.mark.parametrize(
     ("dataset", "key", "reason"),
     [("\udcff", "mine", r"'\\udcff' .* not UTF-8"), ("c4", "ä", r"'\\xe4' .* not ASCII")],

@@ -18,7 +18,6 @@ from zpruner.client.transport.errors import (
     UnsendableTextError,
 )
 from zpruner.client.transport.modes import Mode
-from zpruner.client.transport.shown_url import shown_url
 
 Params = dict[str, Any]
 PAUSES_S = (0.2, 0.5, 1.0)
@@ -57,7 +56,8 @@ class Body(Protocol):
 class Transport(Generic[Mode]):
     """Sends requests to one service; subclasses do so with blocking or asynchronous calls."""
 
-    base_url: str
+    shown_url: str
+    """The URL of the service, without user name and password."""
 
     async def request(self, method: str, path: str, options: Params) -> httpx.Response:
         """Send a request and return the response, whatever its status."""
@@ -111,8 +111,8 @@ class Transport(Generic[Mode]):
         return type(None), ()  # a pickled job has no client
 
     def address(self, path: str) -> str:
-        """Return the absolute URL of a path."""
-        return self.base_url.rstrip("/") + path
+        """Return the absolute URL of a path, without user name and password."""
+        return self.shown_url.rstrip("/") + path
 
     async def get(self, path: str, params: Params | None = None) -> Any:
         """Send a GET request and return the JSON of its response."""
@@ -156,8 +156,7 @@ class Transport(Generic[Mode]):
         kind = response.headers.get("content-type", "nothing")
         if FORMS[form] not in kind:
             answer = f"{response.status_code} with no {form}, but {kind}"
-            url = shown_url(self.base_url)
-            raise ServiceError(f"{url} answered {answer}: is ZPRUNER_URL right?")
+            raise ServiceError(f"{self.shown_url} answered {answer}: is ZPRUNER_URL right?")
 
     async def submit(self, path: str, body: Params, key: str) -> httpx.Response:
         """Send a POST request with an idempotency key, which makes repeating it safe.
@@ -265,8 +264,8 @@ class Transport(Generic[Mode]):
             return await self.request(method, path, options)
         except httpx.TransportError as error:
             remedy = "Start it (zpruner serve), or set ZPRUNER_URL to where it runs."
-            url = shown_url(self.base_url)
-            raise ServiceError(f"{url} does not respond: {error}. {remedy}") from error
+            reason = f"{self.shown_url} does not respond: {error}"
+            raise ServiceError(f"{reason}. {remedy}") from error
         except UnicodeEncodeError as error:
             text = ascii(error.object[error.start : error.end])
             reason = f"{text} cannot be sent, because it is not {error.encoding.upper()}"

@@ -23,7 +23,7 @@ class SyncTransport(Transport[Sync]):
     """Blocks instead of awaiting, so that its coroutines never suspend."""
 
     def __init__(self, http: httpx.Client) -> None:
-        self.http, self.base_url = http, str(http.base_url)
+        self.http, self.shown_url = http, str(http.base_url.copy_with(userinfo=b""))
 
     async def request(self, method: str, path: str, options: Params) -> httpx.Response:
         """Send a request."""
@@ -85,7 +85,7 @@ class AsyncTransport(Transport[Async]):
     """Runs on the caller's event loop."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
-        self.http, self.base_url = http, str(http.base_url)
+        self.http, self.shown_url = http, str(http.base_url.copy_with(userinfo=b""))
 
     async def request(self, method: str, path: str, options: Params) -> httpx.Response:
         """Send a request."""

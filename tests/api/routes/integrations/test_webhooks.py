@@ -51,7 +51,7 @@ def test_the_list_is_newest_first(client: TestClient) -> None:
         ({"url": "hooks.example"}, "https://host/path"),
         ({"url": ""}, "at least 1"),
         ({"url": None}, "string"),
-        ({"events": []}, "Use at least 1 entries."),
+        ({"events": []}, "Use more entries: at least 1."),
         ({"events": ["job.pruned"]}, "job.succeeded"),
         ({"event": ["job.failed"]}, "Did you mean events?"),
         ({"description": "a\nb"}, "matches"),

@@ -154,3 +154,17 @@ def test_changes_that_make_no_job_are_refused_by_name(
 def test_only_a_job_can_be_run_again(client: TestClient) -> None:
     response = client.post(f"/v1/jobs/{UNKNOWN}/rerun", json={})
     assert (response.status_code, response.json()["code"]) == (404, "job_not_found")
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", "9" * 4000, '"\\ud800"', '{"\\ud800": 1}'])
+@pytest.mark.parametrize("is_key_used", [True, False])
+def test_hostile_changes_are_refused_also_under_a_used_key(
+    client: TestClient, sessions: Sessions, value: str, is_key_used: bool
+) -> None:
+    job_id = make_job(sessions).id
+    headers = {"idempotency-key": f"hostile-{job_id}", "content-type": "application/json"}
+    path, body = f"/v1/jobs/{job_id}/rerun", f'{{"seed": {value}}}'
+    if is_key_used:
+        assert client.post(path, content='{"seed": 1}', headers=headers).status_code == 201
+    response = client.post(path, content=body, headers=headers)
+    assert response.status_code == 422, response.text
