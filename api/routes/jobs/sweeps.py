@@ -11,11 +11,9 @@ from pydantic import Field
 from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
 from api.preflight.planner_client import PlannerAnswers
-from api.preflight.preflight import CheckedSources
-from api.preflight.row_groups import check_row_groups
 from api.routes.dependencies import DryRun, IdempotencyKey, SentJson, ServiceDep, SweepId
 from api.schemas.fields import RequestModel
-from api.schemas.sweep_request import SweepRequest, at_point
+from api.schemas.sweep_request import SweepRequest
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
 from api.services.service import Service
 from api.submission.costs import UNESTIMATED, CheckedJob, CostCheck
@@ -27,14 +25,13 @@ from api.submission.idempotency import (
     store_response,
     stored_response,
 )
-from api.submission.submit import Submission, check, logged_database_errors, new_job, publish
+from api.submission.submit import Submission, logged_database_errors, new_job, publish
+from api.submission.sweep_checks import check_points, undecided
 from api.web.cursors import paginate
 from api.web.pagination import next_link
-from db.core.errors import SpecRefusedError
 from db.core.ids import id_pattern
 from db.jobs.repository import NewJob
 from db.jobs.sweeps import Point, SweepRepository
-from db.spec.prune_spec import PLANNED, PruneSpec
 from db.tables.jobs import Sweep
 
 router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"], route_class=WritingRoute)
@@ -71,11 +68,9 @@ def submit_sweep(
     keyed = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id, sent)
     if not dry_run and (first := stored_response(service, keyed)) is not None:
         return _response(first.status, first.body, REPLAYED)
-    # All points have the same model and texts, so that checking one checks these of all.
-    sources = check(service, body, points[0].spec, caller.key_id)
-    _check_row_groups(points, sources)
+    sources = check_points(service, body, points, caller.key_id)
     costs = CostCheck.of(service, body, caller.key_id)
-    asked = [point.spec for point in points] if costs.is_needed else _undecided(points, sources)
+    asked = [point.spec for point in points] if costs.is_needed else undecided(points, sources)
     answers = service.planner.check(asked, caller.key_id)
     warnings = sources.warnings + answers.warnings
     if costs.is_needed:
@@ -147,40 +142,6 @@ def _create(
         # The stored response is deleted with the first point.
         store_response(session, keyed, created.points[0].job_id, 201, response)
     return sweep.id, response
-
-
-def _check_row_groups(points: list[Point], sources: CheckedSources) -> None:
-    """Check the groups of all points, once for those with the same matrices and groups.
-
-    Raises:
-        SpecRefusedError: the rows of a local model do not split into the groups of a point.
-    """
-    if sources.model is None:
-        return
-    kinds: dict[object, int] = {}
-    for number, spec in enumerate(point.spec for point in points):
-        kinds.setdefault((spec.skip, spec.pattern, spec.quantize), number)
-    for number in kinds.values():
-        try:
-            check_row_groups(points[number].spec, sources.model.shapes)
-        except SpecRefusedError as error:
-            raise at_point(error, number, points[number].varied) from None
-
-
-def _undecided(points: list[Point], sources: CheckedSources) -> list[PruneSpec]:
-    """Return the specifications that the planner must check.
-
-    If several points have the same ``skip``, pattern, number of allocation entries and fields that
-    only the planner checks, only the first is returned, because the planner's check has the same
-    result for all of them.
-    """
-    kinds: dict[object, PruneSpec] = {}
-    for spec in (point.spec for point in points):
-        allocation = spec.allocation if isinstance(spec.allocation, tuple) else ()
-        planned = tuple(getattr(spec, name) for name in PLANNED)
-        if sources.need_planner(spec):
-            kinds.setdefault((spec.skip, spec.pattern, len(allocation), planned), spec)
-    return list(kinds.values())
 
 
 def _with_costs(points: list[Point], costs: CostCheck, answers: PlannerAnswers) -> list[Point]:

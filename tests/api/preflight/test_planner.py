@@ -276,6 +276,10 @@ def test_each_point_of_a_sweep_is_checked_whatever_field_the_planner_decides_by(
     grid = {"quantize": ["w4a16", {"scheme": "w4a16", "group_size": 4096}]}
     refused = client.post("/v1/sweeps", json=job(model="org/good", grid=grid))
     assert (refused.status_code, refused.json()["code"]) == (422, "quantization"), refused.text
+    grid = {"method": ["neurons", "heads"]}
+    refused = client.post("/v1/sweeps", json=job(**HEADS | {"model": "local:olmoe", "grid": grid}))
+    assert refused.status_code == 422, refused.text
+    assert "has no attention heads that could be removed" in refused.json()["detail"]
 
 
 @pytest.mark.usefixtures("planner")

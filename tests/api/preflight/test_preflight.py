@@ -94,6 +94,9 @@ def test_8_bit_floats_are_accepted_where_no_weight_changes(client: TestClient, r
     refused = client.post("/v1/jobs", json=job | {"refine": True}).json()
     assert (refused["code"], refused["errors"][0]["pointer"]) == ("quantized", "/model")
     assert "set method to experts, without refine" in refused["hint"]
+    for refine in ([False, True], [True, False]):
+        sweep = client.post("/v1/sweeps", json=job | {"grid": {"refine": refine}}).json()
+        assert (sweep["code"], sweep["errors"][0]["pointer"]) == ("quantized", "/model")
 
 
 def test_the_text_of_a_smaller_vocabulary_is_checked_as_any_other(client: TestClient) -> None:
