@@ -57,8 +57,10 @@ def test_the_sparsest_point_that_passes_is_named_with_what_is_done_next(
     card.get_by_role("link", name="Compare").click()
     expect(page).to_have_url(re.compile(f"ids={ids[2]},.*&baseline={ids[2]}"))
     page.go_back()
+    expect(chart.locator("canvas")).to_be_visible()  # only a drawn chart takes keys
     chart.focus()
     page.keyboard.press("End")
+    expect(chart).to_have_attribute("aria-valuetext", re.compile("60 %, ria: .* Perplexity 90"))
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(f"/jobs/{ids[5]}$"))
 
