@@ -115,7 +115,11 @@ class Service:
         return [one for one in psutil.process_iter() if self._owns(one, set(arguments))]
 
     def estimators(self) -> list[psutil.Process]:
-        """Return the processes that the worker's fork server runs for the control process."""
+        """Return the children of the worker's fork server.
+
+        That is the estimator, and for an instant each child through which the server forks a
+        process of the pool.
+        """
         found = []
         for one in self.worker().children():
             with suppress(psutil.NoSuchProcess):

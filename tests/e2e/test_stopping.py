@@ -115,7 +115,7 @@ def running_beside_an_estimator(service: Service, client: Client, sparsity: floa
         sparsity: that of an estimate, which would be answered from memory if it was not new.
     """
     client.estimate("local:tiny", timeout_s=DEADLINE_S, **SPEC | {"sparsity": sparsity})
-    assert len(service.estimators()) == 1
+    eventually(lambda: len(service.estimators()) == 1)
     job = submit(client, "slow", samples=FEW_WINDOWS)
     return until(client, job.id, is_in_the_middle)
 
