@@ -49,7 +49,8 @@ def test_the_sparsest_point_that_passes_is_named_with_what_is_done_next(
     )
     expect(table.get_by_role("cell", name="90.0")).to_have_text("90.0 ✗ gate failed")
     chart = page.get_by_role("slider", name="Reduction against perplexity")
-    chart.focus()
+    chart.focus()  # scrolls there, so that the code that draws it is loaded
+    expect(chart.locator("canvas")).to_be_visible()  # only a drawn chart keeps what is pointed at
     page.keyboard.press("End")
     expect(chart).to_have_attribute("aria-valuetext", re.compile("60 %, ria: .* Perplexity 90"))
 
@@ -57,8 +58,8 @@ def test_the_sparsest_point_that_passes_is_named_with_what_is_done_next(
     card.get_by_role("link", name="Compare").click()
     expect(page).to_have_url(re.compile(f"ids={ids[2]},.*&baseline={ids[2]}"))
     page.go_back()
-    expect(chart.locator("canvas")).to_be_visible()  # only a drawn chart takes keys
     chart.focus()
+    expect(chart.locator("canvas")).to_be_visible()
     page.keyboard.press("End")
     expect(chart).to_have_attribute("aria-valuetext", re.compile("60 %, ria: .* Perplexity 90"))
     page.keyboard.press("Enter")
@@ -74,6 +75,7 @@ def test_the_best_sparsity_under_a_gate_is_found_in_eight_clicks_from_an_empty_f
     task.type(page.get_by_label("Calibration text", exact=True), "local:text.txt")
     task.type(page.get_by_label("Sparsity", exact=True), "30 %, 60 %")
     task.press(page.get_by_role("button", name="Add a bound"))
+    expect(page.get_by_text("The limit of each bound of the gate.")).to_be_visible()
     task.type(page.get_by_label("Limit of bound 1"), "9")
     expect(page.get_by_role("heading", name="2 jobs would be accepted")).to_be_visible()
     task.press(page.get_by_role("button", name="Submit sweep"))

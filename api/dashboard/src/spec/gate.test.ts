@@ -8,6 +8,7 @@ import {
   gateOf,
   gateToText,
   hasInterval,
+  hasLimits,
   intervalInWords,
   taskMetricNames,
   withoutNulls,
@@ -19,6 +20,7 @@ it("is formatted as text and parsed back", () => {
   expect(gateToText(gate)).toBe(text);
   expect(gateOf(text)).toEqual(gate);
   expect(boundsToText(boundsOf(text))).toBe(text);
+  expect(hasLimits(text)).toBe(true);
   expect(gateToText(null)).toBe("");
   expect(gateToText({ max: { sparsity: 1 }, min: null })).toBe("sparsity <= 1");
 });
@@ -27,6 +29,7 @@ it("keeps an incomplete bound for the service to refuse", () => {
   const text = boundsToText([{ metric: "perplexity_ratio", side: "max", limit: "" }]);
   expect(boundsOf(text)).toEqual([{ metric: "perplexity_ratio", side: "max", limit: "" }]);
   expect(gateOf(text)).toEqual({ max: { perplexity_ratio: "" } });
+  expect(hasLimits(text)).toBe(false);
 });
 
 it("keeps two limits of one metric on one side for the service to refuse", () => {

@@ -44,6 +44,11 @@ export function boundsOf(text: string): Bound[] {
     });
 }
 
+/** Whether every bound has a limit. */
+export function hasLimits(text: string): boolean {
+  return boundsOf(text).every(({ limit }) => limit !== "");
+}
+
 /** Return the confidence as it is edited; empty without one. */
 export function confidenceOf(text: string): string {
   const part = partsOf(text).find((one) => one.startsWith(CONFIDENCE));

@@ -49,3 +49,10 @@ function sizeInWords({ memory, context, batch, bytes: size, ...counts }: Values)
   if (parameters != null) return `${number(parameters)} parameters`;
   return `${number(active_parameters)} active parameters`;
 }
+
+/** Write a list as a sentence: "A model, a calibration text and how much is removed." */
+export function sentence(parts: string[]): string {
+  const last = parts.at(-1) ?? "";
+  const text = parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${last}` : last;
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}

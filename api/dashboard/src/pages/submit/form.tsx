@@ -8,7 +8,7 @@ import { fieldProblems } from "../../api/problem.ts";
 import { queues } from "../../api/workers.ts";
 import { type Draft, draftOf } from "../../spec/draft.ts";
 import { type Field, isAmount, jobFields, jobSchema } from "../../spec/fields.ts";
-import { boundsOf, gateToText } from "../../spec/gate.ts";
+import { gateToText, hasLimits } from "../../spec/gate.ts";
 import { baseOf } from "../../spec/presets.ts";
 import { requestFields } from "../../spec/request-fields.ts";
 import { shownFields } from "../../spec/shown.ts";
@@ -140,12 +140,11 @@ function missingIn(body: Values, fields: Field[], { presets }: Catalogue, parent
   const draft = draftOf({ ...baseOf(fields, presets, body), ...body }, fields);
   const amounts = shownFields(fields, draft).filter(isAmount);
   const saysHowMuch = amounts.length === 0 || amounts.some(({ name }) => name in body);
-  const hasLimits = boundsOf(gateToText(body.gate)).every(({ limit }) => limit !== "");
   const isNew = parent === undefined;
   return [
     isNew && !("model" in body) && "a model",
     isNew && !("dataset" in body) && "a calibration text",
     isNew && !saysHowMuch && "how much is removed",
-    !hasLimits && "the limit of each bound of the gate",
+    !hasLimits(gateToText(body.gate)) && "the limit of each bound of the gate",
   ].filter((one) => one !== false);
 }

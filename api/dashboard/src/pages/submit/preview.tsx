@@ -4,6 +4,7 @@ import { type FieldProblem, fieldProblems, ProblemError } from "../../api/proble
 import { expanded } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
 import { metricInWords } from "../../spec/gate.ts";
+import { sentence } from "../../spec/words.ts";
 import { ErrorNote, Warning } from "../../ui/notes.tsx";
 import { Value } from "../../ui/value.tsx";
 
@@ -105,11 +106,4 @@ function Accepted({ preview, fields }: { preview: Preview; fields: Field[] }) {
       </details>
     </>
   );
-}
-
-/** Write a list as a sentence: "A model, a calibration text and how much is removed." */
-function sentence(parts: string[]): string {
-  const last = parts.at(-1) ?? "";
-  const text = parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${last}` : last;
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }

@@ -6,6 +6,7 @@ import { fieldProblems } from "../../api/problem.ts";
 import { previewSweep, submitSweep } from "../../api/sweeps.ts";
 import { type Draft, draftOf, valuesOf } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
+import { hasLimits } from "../../spec/gate.ts";
 import { defaultsOf } from "../../spec/presets.ts";
 import { shownFields } from "../../spec/shown.ts";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
@@ -55,9 +56,8 @@ function SweepForm({ catalogue }: { catalogue: Catalogue }) {
   const [draft, setDraft] = useState<Draft>(unchanged);
   const shown = shownFields(shared, draft);
   const body = bodyOf(draft, jobFields, shown);
-  const isComplete =
-    ["model", "dataset"].every((name) => name in body) &&
-    Boolean(draft.sparsity || draft.ratio || draft.pattern);
+  const missing = missingIn(draft, body);
+  const isComplete = missing.length === 0;
   const checked = useSweepPreview(isComplete ? body : null);
   const submitting = useSubmission();
   const problems = fieldProblems(checked.error ?? submitting.error);
@@ -90,7 +90,7 @@ function SweepForm({ catalogue }: { catalogue: Catalogue }) {
         <Fields fields={shown} {...{ catalogue, draft, unchanged, problems, change }} />
       </div>
       <aside className="stack">
-        <SweepPreview checked={checked} isComplete={isComplete} />
+        <SweepPreview checked={checked} missing={missing} />
         {submitting.error !== null && <ErrorNote error={submitting.error} />}
         <button
           type="submit"
@@ -131,6 +131,16 @@ function bodyOf(draft: Draft, fields: Field[], shared: Field[]): Record<string, 
     named(fields, VARIED).map((field) => [field.name, valuesIn(field, draft[field.name] ?? "")]),
   );
   return sweepOf(valuesOf(draft, shared), varied);
+}
+
+/** Return what is required and missing. */
+function missingIn(draft: Draft, body: Record<string, unknown>): string[] {
+  return [
+    !("model" in body) && "a model",
+    !("dataset" in body) && "a calibration text",
+    !(draft.sparsity || draft.ratio || draft.pattern) && "some sparsities, ratios or patterns",
+    !hasLimits(draft.gate ?? "") && "the limit of each bound of the gate",
+  ].filter((one) => one !== false);
 }
 
 /** Check a sweep with a dry run, after a pause in typing. */

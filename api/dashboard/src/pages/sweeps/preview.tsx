@@ -1,5 +1,5 @@
 import type { previewSweep } from "../../api/sweeps.ts";
-import { inWords } from "../../spec/words.ts";
+import { inWords, sentence } from "../../spec/words.ts";
 import { ErrorNote, Warning } from "../../ui/notes.tsx";
 
 interface Checked {
@@ -8,15 +8,22 @@ interface Checked {
   isFetching: boolean;
 }
 
+interface Props {
+  checked: Checked;
+  /** What is required and missing. */
+  missing: string[];
+}
+
 /** Shows the points of a sweep that would be submitted, or why it would be refused. */
-export function SweepPreview({ checked, isComplete }: { checked: Checked; isComplete: boolean }) {
+export function SweepPreview({ checked, missing }: Props) {
   const { data, error, isFetching } = checked;
+  const isComplete = missing.length === 0;
   return (
     <section className="card preview" aria-live="polite" aria-busy={isFetching}>
       <header>
-        <h2>{isComplete ? heading(checked) : "A grid of jobs"}</h2>
+        <h2>{isComplete ? heading(checked) : "Still to fill in"}</h2>
       </header>
-      {!isComplete && <p>Fill in a model, a dataset and some sparsities or patterns.</p>}
+      {!isComplete && <p>{sentence(missing)} All other fields have defaults.</p>}
       {isComplete && error !== null && <ErrorNote error={error} />}
       {isComplete && error === null && data && (
         <>
