@@ -21,7 +21,6 @@ from tests.suite.starts import StartError
 from tests.waiting import DEADLINE_S
 
 PROGRAM = "from moto.server import main; main()"
-REQUEST_TIMEOUT_S = 60
 RETRY_FOR = timedelta(seconds=2)
 SECRET = "wJalrXUtnFEMI7MDENG"
 SIGNED = {
@@ -60,7 +59,7 @@ def serving(**variables: str) -> Iterator[str]:
 def create_bucket(server: str) -> str:
     """Create a bucket, and return the URL of a prefix in it."""
     name = f"zpruner-{uuid4().hex}"
-    httpx.put(f"{server}/{name}", timeout=REQUEST_TIMEOUT_S).raise_for_status()
+    httpx.put(f"{server}/{name}", timeout=DEADLINE_S).raise_for_status()
     return f"s3://{name}/some/prefix"
 
 
@@ -68,7 +67,7 @@ def put_objects(server: str, url: str, files: Mapping[str, bytes]) -> None:
     """Store objects below a URL, with another client than ours."""
     for name, content in files.items():
         address = f"{server}/{url.removeprefix('s3://')}/{name}"
-        response = httpx.put(address, content=content, headers=SIGNED, timeout=REQUEST_TIMEOUT_S)
+        response = httpx.put(address, content=content, headers=SIGNED, timeout=DEADLINE_S)
         response.raise_for_status()
 
 

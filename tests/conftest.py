@@ -17,6 +17,7 @@ from db.core import redaction
 from db.core.session import Sessions, open_sessions
 from db.schema.migration import migrate
 from tests.chaos.tally import Tally
+from tests.waiting import DEADLINE_S
 
 pytest_plugins = (
     "tests.suite.durations",
@@ -51,6 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(SHARED_MEMORY)
     folder = tempfile.mkdtemp(prefix="zpruner-tests-")
     os.environ["ZPRUNER_DATA_DIR"] = folder
+    # The hubs of tests share this process, which may compute for longer than the default of 10 s.
+    for name in ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"):
+        os.environ[name] = str(DEADLINE_S)
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     gc.disable()
 

@@ -38,7 +38,7 @@ class CuttingProxy:
         self._listening.close()
 
     def _forward(self, client: socket.socket) -> None:
-        with client, socket.create_connection(self._server) as server, suppress(OSError):
+        with suppress(OSError), client, socket.create_connection(self._server) as server:
             requests = threading.Thread(target=_copy, args=(client, server), daemon=True)
             requests.start()
             sent = 0

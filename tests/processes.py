@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 
 LOCK_WITHIN_S = 2.0
+TRANSACTION_S = 0.1
+"""Longer than a transaction of the service takes that was suspended."""
 SUSPENDED_WITHIN_S = 300.0
 
 
@@ -49,6 +51,7 @@ def suspend(processes: list[psutil.Process], data_dir: Path) -> None:
         for one in processes:
             with suppress(psutil.NoSuchProcess):
                 one.resume()
+        time.sleep(TRANSACTION_S)
 
 
 @contextmanager

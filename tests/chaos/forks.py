@@ -15,6 +15,7 @@ from tests.chaos.fault_injection import FaultInjector, FaultPlan
 from tests.chaos.programs import Program, World
 from tests.waiting import DEADLINE_S
 from worker.attempts import lease_watchdog, log_handler
+from worker.jobs import eta
 
 KILLED = -signal.SIGKILL
 _NEVER_S = 86_400.0
@@ -87,6 +88,7 @@ class _WarmProcess:
         exit_with_parent()
         # Writes at an interval would be counted on a slow machine only.
         lease_watchdog.POLL_INTERVAL_S = log_handler.FLUSH_INTERVAL_S = _NEVER_S
+        eta.MEASURED_EVERY_S = _NEVER_S
         self._world, self._sessions = world, open_sessions(world.database)
         self._injector = FaultInjector(str(world.data))
 

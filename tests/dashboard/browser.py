@@ -186,6 +186,20 @@ def wait_until(page: Page, true: str, within_s: float = WITHIN_MS / 1000) -> Non
         page.evaluate("new Promise(requestAnimationFrame)")
 
 
+def wait_until_it_only_listens(tabs: Session, page: Page) -> None:
+    """Wait until all requests have ended but the stream of events, which never does."""
+
+    def is_open(url: str) -> bool:
+        path = urlsplit(url).path
+        return path != "/v1/events" and tabs.open_count(path) > 0
+
+    def has_ended() -> bool:
+        page.title()  # a call in which the browser's events are handled
+        return not any(map(is_open, tabs.requests))
+
+    eventually(has_ended)
+
+
 def overflow(page: Page) -> int:
     """Return by how many pixels the page is wider than the window."""
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

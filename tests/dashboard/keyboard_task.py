@@ -16,6 +16,11 @@ TAB_STOP = """one => {
     return (same.find((it) => it.checked) ?? same[0]) === document.activeElement;
 }"""
 """Of a group of radio buttons, Tab stops only at the one that is chosen."""
+CHOSEN = "one => one.selectedOptions[0].label"
+AFTER_EFFECTS = """new Promise((done) =>
+    requestAnimationFrame(() => setTimeout(() => requestAnimationFrame(done))))"""
+FORGET_MS = 1100
+"""After this long, the browser no longer adds a letter to those typed before it."""
 
 
 class KeyboardTask:
@@ -49,6 +54,9 @@ class KeyboardTask:
         """Reach a menu by Tab and choose an option by its first letters: two clicks."""
         self._reach(menu, HAS_FOCUS)
         self.page.keyboard.type(option)
+        while not menu.evaluate(CHOSEN).startswith(option):  # a pause between two letters
+            self.page.wait_for_timeout(FORGET_MS)
+            self.page.keyboard.type(option)
         self.clicks += 2
 
     def _reach(self, target: Locator, is_there: str) -> None:
@@ -61,7 +69,9 @@ class KeyboardTask:
             if control.evaluate(IS_GONE):
                 control = target.element_handle()
             if control.evaluate(is_there):
-                return
+                self.page.evaluate(AFTER_EFFECTS)  # a new page moves the focus to its heading
+                if control.evaluate(is_there):
+                    return
             self.page.keyboard.press("Tab")
         raise AssertionError(f"Tab does not reach {target}")
 

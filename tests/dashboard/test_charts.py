@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.dashboard.browser import NARROW, Session, session
+from tests.dashboard.browser import NARROW, Session, session, wait_until_it_only_listens
 from tests.dashboard.conftest import Api
 from tests.dashboard.measured import BLOCKS, add_experts, add_job
 from tests.waiting import eventually
@@ -15,6 +15,7 @@ pytestmark = pytest.mark.e2e
 
 DRAWN = "(canvas) => canvas.toDataURL()"
 HEIGHT = "(one) => one.offsetHeight"
+BETWEEN_LOOKS_MS = 200
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +41,11 @@ def drag(plot: Locator, start: float, end: float) -> None:
 
 
 def settled(canvas: Locator) -> str:
-    """Return what is drawn, once it is the same twice: the figures of a job may arrive later."""
+    """Return what is drawn, once it is the same twice."""
     drawn = [""]
 
     def is_still() -> bool:
+        canvas.page.wait_for_timeout(BETWEEN_LOOKS_MS)
         drawn.append(canvas.evaluate(DRAWN))
         return drawn[-1] == drawn[-2]
 
@@ -58,6 +60,8 @@ def test_a_chart_is_read_by_hover_by_keys_and_as_a_table(api_tabs: Session, two_
 
     slider.scroll_into_view_if_needed()
     expect(chart.locator("canvas")).to_be_visible()
+    wait_until_it_only_listens(api_tabs, page)  # the blocks of the second job come later
+    settled(chart.locator("canvas"))
     slider.hover()
     expect(chart.locator(".chart-tip")).to_contain_text("Block")
     slider.focus()
@@ -83,6 +87,7 @@ def test_a_drag_zooms_in_and_the_axis_can_be_logarithmic(api_tabs: Session, two_
     canvas = chart.locator("canvas")
     for name in ("half", "more"):
         expect(chart.get_by_role("button", name=name)).to_be_visible()
+    wait_until_it_only_listens(api_tabs, page)
     whole = settled(canvas)
 
     drag(chart.locator(".u-over"), 0.3, 0.6)
@@ -139,6 +144,8 @@ def test_the_strip_of_experts_is_read_where_it_is_pointed_at_and_fits_a_phone(
         expect(tip).to_contain_text("Block 16, expert 125")
         expect(tip).to_contain_text("score 126, 1,250 tokens, removed")
         label = page.locator(".expert-labels").last.locator("span").nth(15).bounding_box()
+        box = slider.bounding_box()  # again, because what is above may have grown
         assert label is not None
+        assert box is not None
         assert abs(label["y"] - box["y"] - 15 * cell[1]) < 2  # each share is beside its layer
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0]

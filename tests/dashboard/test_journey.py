@@ -193,7 +193,7 @@ def test_a_job_can_be_submitted_by_keyboard_alone(tabs: Session, client: Client)
     keyboard = KeyboardTask(page)
     keyboard.press(page.get_by_role("banner").get_by_role("link", name="New job"))
     expect(page.get_by_role("heading", name="New job")).to_be_focused()
-    inputs = {"Model": "local:tiny", "Calibration text": "local:text.txt", "Sparsity": "0.5"}
+    inputs = {"Model": "local:tiny", "Calibration text": "local:text.txt", "Sparsity": "50"}
     for label, text in inputs.items():
         keyboard.type(page.get_by_label(label, exact=True), text)
     expect(page.get_by_role("heading", name="Would be accepted")).to_be_visible()

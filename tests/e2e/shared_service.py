@@ -16,6 +16,7 @@ from tests.e2e.embedded import Service, serving, write_inputs
 from tests.e2e.tracing.collector import Collector
 from tests.hub_uploads import WritableHub
 from tests.suite.groups import UNTIL_GROUP_ENDS
+from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 INPUTS = "s3://zpruner-inputs"
@@ -64,7 +65,7 @@ def shared_service(
     Its leases do not end while a busy machine pauses its worker: a test ends the lease of a job
     itself, which is noticed within a second.
     """
-    httpx.put(f"{s3_server}/{INPUTS.removeprefix('s3://')}").raise_for_status()
+    httpx.put(f"{s3_server}/{INPUTS.removeprefix('s3://')}", timeout=DEADLINE_S).raise_for_status()
     data_dir = tmp_path_factory.mktemp("d")
     settings = {
         "HF_ENDPOINT": hub_of_service.url,

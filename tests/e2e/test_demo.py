@@ -10,8 +10,9 @@ import pytest
 
 from benchmarks.llama import RandomLlama
 from demo.model import NAME
+from tests.e2e.embedded import START_WITHIN_S
 from tests.e2e.limits import ENDS_WITHIN_S
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 TINY = RandomLlama(blocks=2, width=32, intermediate=64, heads=2, vocabulary=256)
 
@@ -24,7 +25,7 @@ def test_the_demo_ends_with_one_line_of_json_and_leaves_nothing_running(tmp_path
         [sys.executable, "-m", "demo", "--folder", str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=START_WITHIN_S + DEADLINE_S,
     )
 
     assert done.returncode == 0, done.stderr

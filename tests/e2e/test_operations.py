@@ -32,13 +32,13 @@ def test_a_job_produces_a_log_metrics_and_structured_log_lines(
     service: Service, client: Client
 ) -> None:
     eventually(lambda: worker(client).device == "cpu")
-    job = submit(client, "tiny", samples=4)
+    job = submit(client, "slow", samples=4)
     eventually(lambda: worker(client).job_id == job.id)
     messages = [line.message for line in client.jobs.logs(job.id, follow=True)]
 
     assert messages[0].startswith("attempt 1 begins on ")
     assert any(
-        line.startswith("block 2 of 2 (model.layers.1): sparsity 0.5000") for line in messages
+        line.startswith("block 16 of 16 (model.layers.15): sparsity 0.5000") for line in messages
     )
     assert messages[-1].startswith("attempt 1 succeeded")
     # Until its next heartbeat, a worker on a busy machine may be called silent.
@@ -47,12 +47,9 @@ def test_a_job_produces_a_log_metrics_and_structured_log_lines(
     idle = 'zpruner_workers{queue="gpu",state="idle"} 1.0'
     eventually(lambda: idle in figures(service))
     ours = [json.loads(line) for line in service.log_lines() if line.startswith("{")]
-    (begun,) = [line for line in ours if line["message"] == messages[0]]
-    assert (begun["job_id"], begun["attempt"], begun["logger"]) == (
-        job.id,
-        1,
-        "worker.attempts.run",
-    )
+    of_job = [line for line in ours if line.get("job_id") == job.id]
+    (begun,) = [line for line in of_job if line["message"] == messages[0]]
+    assert (begun["attempt"], begun["logger"]) == (1, "worker.attempts.run")
 
 
 def figures(service: Service) -> str:
@@ -83,10 +80,10 @@ def test_all_parts_are_in_one_group_in_which_their_niceness_counts(service: Serv
 def niceness(pid: int) -> dict[int, int]:
     """Return the niceness of each thread of a process."""
     found: dict[int, int] = {}
-    with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+    with suppress(FileNotFoundError):  # the process has just ended
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            number = int(thread.name)
-            found[number] = os.getpriority(os.PRIO_PROCESS, number)
+            with suppress(ProcessLookupError):  # the thread has just ended
+                found[int(thread.name)] = os.getpriority(os.PRIO_PROCESS, int(thread.name))
     return found
 
 

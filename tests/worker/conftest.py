@@ -1,5 +1,6 @@
 """Fixtures for the glue: a store and a way to run one job."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
@@ -14,6 +15,13 @@ from worker.attempts.run import Prune, Runner
 from worker.settings import WorkerSettings
 
 RunnerFactory = Callable[..., Runner]
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers() -> None:
+    """Give a test the same random numbers, whatever ran before it."""
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.default_generator.manual_seed(0)
 
 
 @pytest.fixture(scope="session", autouse=True)

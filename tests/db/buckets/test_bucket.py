@@ -11,13 +11,13 @@ from db.buckets import bucket as module
 from db.buckets.bucket import Bucket
 from db.buckets.errors import BucketError, ObjectChangedError, WrongDigestError
 from tests.bucket_server import (
-    REQUEST_TIMEOUT_S,
     RETRY_FOR,
     SECRET,
     credentials,
     location_of,
     serving,
 )
+from tests.waiting import DEADLINE_S
 
 CONTENT = random.Random(1).randbytes(300_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -129,12 +129,12 @@ def test_anyone_can_read_a_signed_url_with_ranges_and_the_headers_of_the_object(
 ) -> None:
     bucket.upload(file, "a b", DIGEST, {"Content-Type": "text/plain", "Content-Disposition": "x"})
     url = bucket.url("a b", timedelta(minutes=1))
-    whole = httpx.get(url, timeout=REQUEST_TIMEOUT_S)
+    whole = httpx.get(url, timeout=DEADLINE_S)
     assert whole.content == CONTENT
     assert whole.headers["content-type"] == "text/plain"
     assert whole.headers["content-disposition"] == "x"
     assert whole.headers["x-amz-meta-sha256"] == DIGEST
-    part = httpx.get(url, headers={"range": "bytes=10-19"}, timeout=REQUEST_TIMEOUT_S)
+    part = httpx.get(url, headers={"range": "bytes=10-19"}, timeout=DEADLINE_S)
     assert (part.status_code, part.content) == (206, CONTENT[10:20])
     assert "X-Amz-Expires=60" in url
     assert SECRET not in url
@@ -158,7 +158,7 @@ def test_refused_credentials_are_named_with_the_remedy(monkeypatch: pytest.Monke
     with serving(INITIAL_NO_AUTH_ACTION_COUNT="1") as url:
         for name, value in credentials(url).items():
             monkeypatch.setenv(name, value)
-        httpx.put(f"{url}/zpruner-guarded", timeout=REQUEST_TIMEOUT_S)
+        httpx.put(f"{url}/zpruner-guarded", timeout=DEADLINE_S)
         with pytest.raises(BucketError, match=r"refused the credentials.*AWS_ACCESS_KEY_ID"):
             Bucket(location_of("s3://zpruner-guarded"), RETRY_FOR).check()
 

@@ -3,7 +3,6 @@
 import logging
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,6 +14,7 @@ from db.events.logs import LogRepository
 from db.tables.jobs import Job
 from db.tables.logs import LogLine
 from tests.factories import make_job
+from tests.waiting import eventually
 from tests.worker.work import work
 from worker.attempts import log_handler
 from worker.attempts.log_handler import MAX_CHARACTERS, JobLogHandler
@@ -97,10 +97,7 @@ def test_lines_can_be_read_while_the_attempt_runs(
     job = make_job(sessions)
     with JobLogHandler(sessions, job.id, 1):
         logger.info("early")
-        deadline = time.monotonic() + 60
-        while not logged(sessions, job.id):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: logged(sessions, job.id) != [])
 
 
 def test_lines_beyond_the_limit_are_counted_and_errors_have_a_higher_limit(

@@ -305,7 +305,7 @@ def test_a_cancel_stops_the_work_between_two_steps_of_a_block_which_are_not_reco
             time.sleep(0.01)
         return JobResult({})
 
-    runner(training, exit_process=ended.set).run(job.id)
+    runner(training, exit_process=ended.set, cancel_grace_s=DEADLINE_S).run(job.id)
 
     assert statuses(sessions, job.id)[-2:] == ["cancelling", "cancelled"]
     assert len(set(versions[:10])) == 1

@@ -3,6 +3,7 @@ import threading
 
 import pytest
 
+from tests.waiting import DEADLINE_S
 from worker.control import periodic_task
 from worker.control.periodic_task import PeriodicTask
 
@@ -21,9 +22,9 @@ def test_a_failed_call_is_logged_and_followed_by_the_next(
     task = PeriodicTask("made up", act, 0.001)
     with caplog.at_level(logging.WARNING):
         task.start()
-        assert enough.wait(30)
+        assert enough.wait(DEADLINE_S)
         task.stop()
-        task.join(30)
+        task.join(DEADLINE_S)
     assert "made up failed: broken" in caplog.text
 
 
@@ -32,16 +33,16 @@ def test_a_call_that_does_not_return_is_stuck(monkeypatch: pytest.MonkeyPatch) -
 
     def act() -> None:
         begun.set()
-        assert may_end.wait(30)
+        assert may_end.wait(DEADLINE_S)
 
     task = PeriodicTask("made up", act, 3600)
     assert not task.is_stuck
     task.start()
-    assert begun.wait(30)
+    assert begun.wait(DEADLINE_S)
     assert not task.is_stuck
     monkeypatch.setattr(periodic_task, "STUCK_AFTER_S", 0.0)
     assert task.is_stuck
     task.stop()
     may_end.set()
-    task.join(30)
+    task.join(DEADLINE_S)
     assert not task.is_stuck

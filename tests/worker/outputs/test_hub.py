@@ -9,7 +9,7 @@ import pytest
 from db.tables.outputs import OutputState
 from tests.hub_uploads import WritableHub
 from tests.proxy import Proxy
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.worker.outputs.sending import FILES, SECRET, WEIGHTS, Sending, checksums
 from worker.outputs import attempt
 from worker.outputs.hub import limit_responses
@@ -135,7 +135,7 @@ def test_a_hub_that_does_not_respond_in_time_is_tried_again_later(
 ) -> None:
     limit_responses(1.0)
     released = threading.Event()
-    hub_proxy.add("POST", "/api/repos/create", before=lambda: released.wait(60))
+    hub_proxy.add("POST", "/api/repos/create", before=lambda: released.wait(DEADLINE_S))
     job = sending.finish_job(TARGET)
     sending.send()
     released.set()
@@ -200,7 +200,7 @@ def test_a_slow_upload_keeps_its_lease_and_delays_no_other_output(
 ) -> None:
     monkeypatch.setattr(attempt, "RENEW_EVERY_S", 0.2)
     released = threading.Event()
-    hub_proxy.add("POST", "/org/slow/preupload/", 503, before=lambda: released.wait(60))
+    hub_proxy.add("POST", "/org/slow/preupload/", 503, before=lambda: released.wait(DEADLINE_S))
     slow = sending.finish_job(TARGET | {"hub": "org/slow"})
     dispatcher = sending.dispatcher(every_s=0.05)
     dispatcher.start()
@@ -221,14 +221,14 @@ def test_a_dispatcher_that_is_stopped_returns_its_output_without_counting_a_fail
     hub: WritableHub, hub_proxy: Proxy, sending: Sending
 ) -> None:
     released = threading.Event()
-    hub_proxy.add("POST", "/preupload/", 503, before=lambda: released.wait(60))
+    hub_proxy.add("POST", "/preupload/", 503, before=lambda: released.wait(DEADLINE_S))
     job = sending.finish_job(TARGET)
     dispatcher = sending.dispatcher(every_s=0.01)
     dispatcher.start()
     eventually(lambda: hub_proxy.count("POST", "/preupload/") == 1)
     dispatcher.stop(0.1)
     released.set()
-    dispatcher.wait(60)
+    dispatcher.wait(DEADLINE_S)
     output = sending.output(job)
     assert (output.state, output.failures) == (OutputState.waiting, 0)
     sending.send()

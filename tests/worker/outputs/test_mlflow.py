@@ -15,6 +15,7 @@ from db.tables.outputs import OutputState
 from tests.api.work import finish
 from tests.factories import make_job, make_spec
 from tests.proxy import Proxy, proxying
+from tests.waiting import DEADLINE_S
 from tests.worker.outputs.mlflow_server import Tracking, tracking
 from tests.worker.outputs.sending import SECRET, Sending
 from worker.outputs import mlflow
@@ -38,8 +39,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
 
 
 @pytest.fixture
-def proxy(server: Tracking, sending: Sending) -> Iterator[Proxy]:
+def proxy(server: Tracking, sending: Sending, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """The way of the client to the server."""
+    monkeypatch.setattr(mlflow, "TIMEOUT_S", DEADLINE_S)
     with proxying(server.url) as proxy:
         sending.allow(proxy.url)
         yield proxy
@@ -164,7 +166,7 @@ def test_a_slow_server_is_tried_again_later(
 ) -> None:
     monkeypatch.setattr(mlflow, "TIMEOUT_S", 0.5)
     released = threading.Event()
-    proxy.add("GET", "get-by-name", before=lambda: released.wait(60))
+    proxy.add("GET", "get-by-name", before=lambda: released.wait(DEADLINE_S))
     job = finish_job(sending, proxy, "slow")
     sending.send()
     released.set()

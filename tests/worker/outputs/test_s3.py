@@ -10,6 +10,7 @@ import pytest
 from db.tables.jobs import Job
 from db.tables.outputs import OutputState
 from tests.proxy import Proxy, proxying
+from tests.waiting import DEADLINE_S
 from tests.worker.outputs.s3_server import Bucket, serving_bucket
 from tests.worker.outputs.sending import FILES, SECRET, WEIGHTS, Sending, checksums
 from worker.outputs import s3
@@ -133,7 +134,7 @@ def test_a_slow_service_is_tried_again_later(
 ) -> None:
     monkeypatch.setattr(s3, "TIMEOUT", timedelta(seconds=1))
     released = threading.Event()
-    proxy.add("PUT", "config.json", before=lambda: released.wait(60))
+    proxy.add("PUT", "config.json", before=lambda: released.wait(DEADLINE_S))
     job = sending.finish_job(target(proxy))
     sending.send()
     released.set()

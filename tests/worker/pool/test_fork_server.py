@@ -1,7 +1,6 @@
 """A forked process is as good as a spawned one, and a broken server costs no process."""
 
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -27,7 +26,7 @@ from tests.waiting import DEADLINE_S, eventually
 from tests.worker import forked
 from tests.worker.pool import bare_server
 from worker.jobs.resources import Resources
-from worker.pool import fork_client
+from worker.pool import fork_client, forked_pool
 from worker.pool.celery_options import celery_options
 from worker.pool.fork_client import COMMAND, ForkServer, ForkServerError
 from worker.pool.forked_pool import ForkedPopen, ForkedProcess, ForkingPool
@@ -211,7 +210,7 @@ def test_a_dead_or_frozen_server_is_replaced_and_a_process_spawned_meanwhile(
         ForkedPopen,
     ]
     assert [one.exitcode for one in (meanwhile, again)] == [3, 3]
-    [line] = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    [line] = [one.getMessage() for one in caplog.records if one.name == forked_pool.__name__]
     assert line.startswith("the fork server is restarted: ")
     assert not psutil.pid_exists(broken)
 

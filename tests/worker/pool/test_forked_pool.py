@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
 
+from tests.waiting import DEADLINE_S
 from worker.pool.fork_client import ForkServer
 from worker.pool.forked_pool import ForkedContext, ForkedProcess, ForkingPool
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a parent adopt")
 
-WITHIN_S = 180
 SERVER = """
 import socket, sys, time
 from pathlib import Path
@@ -36,7 +36,7 @@ class Pool:
         self.server, self.hub = server, Hub()
         set_event_loop(self.hub)
         self.pool: Any = ForkingPool.Pool(
-            1, threads=False, context=ForkedContext(), proc_alive_timeout=WITHIN_S
+            1, threads=False, context=ForkedContext(), proc_alive_timeout=DEADLINE_S
         )
         self.pool.register_with_event_loop(self.hub)
         self.results: list[object] = []
@@ -46,7 +46,7 @@ class Pool:
 
     def work(self, until: Callable[[], bool]) -> None:
         """Do what is due until a condition is true."""
-        events, deadline = self.hub.create_loop(), time.monotonic() + WITHIN_S
+        events, deadline = self.hub.create_loop(), time.monotonic() + DEADLINE_S
         self.hub.call_repeatedly(0.02, lambda: None)
         while not until():
             assert time.monotonic() < deadline

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import DEADLINE_S
+
 # Every command line in one process: what one of them would import, the next would not need to.
 RUNS = """
 import json, sys
@@ -71,7 +73,7 @@ def answers(folder: Path) -> dict[str, tuple[int, str, bool]]:
         input=json.dumps(lines),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=DEADLINE_S,
     )
     assert done.returncode == 0, done.stderr
     found: list[Any] = json.loads(done.stdout)

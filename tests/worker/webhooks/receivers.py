@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from standardwebhooks.webhooks import Webhook as Verifier
 
+from tests.waiting import DEADLINE_S
+
 
 @dataclass(frozen=True)
 class Request:
@@ -114,7 +116,7 @@ def talking(talk: Callable[[socket.socket], object], host: str = "127.0.0.1") ->
         thread.start()
         yield f"http://{host}:{listener.getsockname()[1]}/hook"
         listener.shutdown(socket.SHUT_RDWR)
-    thread.join(60)
+    thread.join(DEADLINE_S)
 
 
 def _talk(listener: socket.socket, talk: Callable[[socket.socket], object]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from db.core.session import Sessions, open_sessions
 from db.schema.migration import migrate
 from db.tables.webhooks import DeliveryStatus
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.worker.webhooks.messages import (
     LOOPBACK,
     deliver,
@@ -67,7 +67,7 @@ def test_a_message_that_arrived_before_the_dispatcher_was_killed_is_sent_again_w
     with receiving(kill) as receiver:
         webhook = make_webhook(sessions, receiver.url, tests=1)
         dispatcher.start()
-        dispatcher.join(60)
+        dispatcher.join(DEADLINE_S)
         assert dispatcher.exitcode == -signal.SIGKILL
         assert deliver(sessions) == 0, "the dead one's claim holds for a while"
         make_due(sessions)
@@ -84,7 +84,7 @@ def test_a_slow_receiver_delays_only_its_own(sessions: Sessions) -> None:
 
     def wait(handler: BaseHTTPRequestHandler) -> None:
         waiting.release()
-        hold.wait(60)
+        hold.wait(DEADLINE_S)
         saying(204)(handler)
 
     with receiving(wait) as slow, receiving() as quick:
@@ -104,16 +104,16 @@ def test_a_slow_receiver_delays_only_its_own(sessions: Sessions) -> None:
 
 def test_a_stopping_dispatcher_does_not_wait_for_slow_receivers(sessions: Sessions) -> None:
     hold = threading.Event()
-    with receiving(lambda _: hold.wait(60)) as slow:
+    with receiving(lambda _: hold.wait(DEADLINE_S)) as slow:
         make_webhook(sessions, slow.url, tests=9)
         dispatcher = make_dispatcher(sessions, every_s=60)
         dispatcher.start()
         eventually(lambda: len(slow.requests) == 4)
         started = time.monotonic()
         dispatcher.stop(grace_s=0.2)
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < DEADLINE_S
         hold.set()
-        dispatcher.wait(60)
+        dispatcher.wait(DEADLINE_S)
     assert dispatcher.send_due() == 0
     assert len(slow.requests) == 4
 
@@ -122,7 +122,7 @@ def test_a_stopping_dispatcher_records_messages_that_arrive_in_time(sessions: Se
     hold = threading.Event()
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        hold.wait(60)
+        hold.wait(DEADLINE_S)
         saying(204)(handler)
 
     with receiving(answer) as receiver:
@@ -131,7 +131,7 @@ def test_a_stopping_dispatcher_records_messages_that_arrive_in_time(sessions: Se
         dispatcher.start()
         eventually(lambda: len(receiver.requests) == 1)
         threading.Timer(0.2, hold.set).start()
-        dispatcher.stop(grace_s=60)
+        dispatcher.stop(grace_s=DEADLINE_S)
     assert [one.status for one in deliveries(sessions)] == [DeliveryStatus.delivered]
 
 

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
@@ -16,8 +17,8 @@ CONNECTED: list[Any] = []
 
 
 def note(name: str, arguments: tuple[Any, ...]) -> None:
-    """Keep every address that this process connects to, and let none out of this machine."""
-    if name == "socket.connect":
+    """Keep every address that this thread connects to, and let none out of this machine."""
+    if name == "socket.connect" and threading.current_thread() is threading.main_thread():
         CONNECTED.append(arguments[1])
         if arguments[1][0] == PUBLIC:
             raise ConnectionRefusedError

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from db.core.clock import now
 from tests.api.work import finish_job
 from tests.factories import make_job, make_problem
+from tests.waiting import DEADLINE_S
 from tests.zpruner.live import Live
 from tests.zpruner.service import Answer, Service, artifact, job, page, problem
 from zpruner.cli.commands.main import app
@@ -306,5 +307,5 @@ def test_get_prints_a_job_as_the_service_returns_it(live: Live) -> None:
         make_job(live.sessions, **waiting),
     ):
         shown = json.loads(live.run("get", made.id, "--json").stdout)
-        assert shown == httpx.get(f"{live.url}/v1/jobs/{made.id}").json()
+        assert shown == httpx.get(f"{live.url}/v1/jobs/{made.id}", timeout=DEADLINE_S).json()
     assert shown["postponed"]["error"]["hint"] == "Wait."

@@ -13,6 +13,7 @@ from db.spec.inputs.bucket_references import S3Folder
 from tests.bucket_server import credentials, location_of, put_objects, serving
 from tests.cutting_proxy import cutting
 from tests.proxy import Proxy, proxying
+from tests.waiting import DEADLINE_S
 from tests.worker.sources.builders import (
     CONFIG,
     as_json,
@@ -237,7 +238,7 @@ def test_a_wrong_access_key_is_denied_with_the_remedy_and_without_its_value(
     reference: S3Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(INITIAL_NO_AUTH_ACTION_COUNT="1") as url:
-        httpx.put(f"{url}/{reference.location.bucket}").raise_for_status()
+        httpx.put(f"{url}/{reference.location.bucket}", timeout=DEADLINE_S).raise_for_status()
         for name, value in credentials(url).items():
             monkeypatch.setenv(name, value)
         ours, theirs = refusal(reference), refusal(reference, "AKIACALLER:canary.wrong")
