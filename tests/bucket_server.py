@@ -14,6 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from db.buckets import bucket as bucket_module
 from db.buckets.bucket import Bucket
 from db.buckets.location import BucketLocation, parse_location
 from tests.reserved_port import reserved_port
@@ -89,6 +90,7 @@ def bucket_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a new bucket, which this process has the variables for."""
     for name, value in credentials(s3_server).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(bucket_module, "PROBE_TIMEOUT", timedelta(seconds=DEADLINE_S))
     return create_bucket(s3_server)
 
 

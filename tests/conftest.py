@@ -38,9 +38,12 @@ NEW_OBJECTS = 20_000
 """Objects between two garbage collections; the 700 of Python cost a tenth of the time."""
 FROZEN = pytest.StashKey[int]()
 TALLY = pytest.StashKey[Tally]()
-# A machine that pauses a process for a moment would fail a test of examples that take 200 ms each.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+# No limits of time, which a busy machine would exceed; the same examples in each run, so that a
+# change is never refused for a fault that was there before it. `--hypothesis-profile=random` draws
+# others.
+settings.register_profile("random", deadline=None, suppress_health_check=list(HealthCheck))
+settings.register_profile("same", settings.get_profile("random"), derandomize=True)
+settings.load_profile("same")
 
 
 def pytest_configure(config: pytest.Config) -> None:

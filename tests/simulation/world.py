@@ -80,7 +80,7 @@ class World:
 
     def end_host(self, host: str) -> None:
         """End all processes of a host; the broker repeats what they have not confirmed."""
-        for process in {actor.process for actor in self.kernel.actors}:
+        for process in dict.fromkeys(actor.process for actor in self.kernel.actors):
             if process.host == host:
                 self.kernel.end_process(process)
         lost = [message for message, process in self._held if process.host == host]

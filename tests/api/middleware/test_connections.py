@@ -30,21 +30,21 @@ HEAD = b"POST /v1/jobs HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/
 class Hasty(Connection):
     """A connection with shorter timeouts."""
 
-    headers_timeout_s = 0.3
-    body_interval_s = 0.3
+    headers_timeout_s = 1.5
+    body_interval_s = 1.5
     body_min_bytes = 100
 
 
 class Steady(Hasty):
     """A connection whose body may pause for a while, as its client may on a busy machine."""
 
-    body_interval_s = 1.5
+    body_interval_s = 5.0
 
 
 class Patient(Hasty):
     """A connection with the timeout that clients on a busy machine need."""
 
-    headers_timeout_s = 4.0
+    headers_timeout_s = 15.0
 
 
 @pytest.fixture

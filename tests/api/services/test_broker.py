@@ -18,8 +18,9 @@ from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder whose path is short enough for a socket."""
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder whose path is short enough for the socket of a broker, which may respond late."""
+    monkeypatch.setitem(broker.CONNECTION_LIMITS, "socket_timeout", DEADLINE_S)
     with TemporaryDirectory(prefix="zpr") as folder:
         yield Path(folder)
 

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from db.core.session import Sessions
 from tests.api.traces import is_unchanged, traces
 from tests.fakes import ListQueue
+from tests.waiting import eventually
 from tests.worker.sources.builders import (
     CONFIG,
     as_json,
@@ -37,7 +38,7 @@ def refused(client: TestClient, sessions: Sessions, queue: ListQueue, tmp_path: 
         response = client.post(path, json=SMALLEST | fields)
         assert response.status_code == status, response.text
         assert response.headers["content-type"] == "application/problem+json"
-        assert is_unchanged(before, traces(sessions, tmp_path))
+        eventually(lambda: is_unchanged(before, traces(sessions, tmp_path)))
         assert queue.ids == []
         problem: dict[str, Any] = response.json()
         assert client.get(problem["type"]).status_code == 200

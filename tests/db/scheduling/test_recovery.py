@@ -23,7 +23,7 @@ def push(sessions: Sessions, job_id: str, ago: timedelta) -> None:
 
 def test_a_job_is_pushed_once_and_again_if_no_worker_claims_it(sessions: Sessions) -> None:
     never, lately, in_vain = (make_job(sessions).id for _ in range(3))
-    push(sessions, lately, timedelta(seconds=20))
+    push(sessions, lately, timedelta(seconds=1))
     push(sessions, in_vain, timedelta(seconds=40))
     with sessions.begin() as session:
         recovery = RecoveryRepository(session)

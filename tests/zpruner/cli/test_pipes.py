@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import termios
+from contextlib import suppress
 from importlib.metadata import version
 from math import prod
 from pathlib import Path
@@ -42,8 +43,11 @@ def on_terminal(live: Live, columns: int, *words: str) -> list[str]:
     command = [sys.executable, "-m", "zpruner", *words]
     subprocess.run(command, stdout=theirs, stdin=theirs, env=environment, check=True)
     os.close(theirs)
-    with os.fdopen(ours, "rb", buffering=0) as terminal:
-        return terminal.read(100_000).decode().splitlines()
+    pieces = list[bytes]()
+    with os.fdopen(ours, "rb", buffering=0) as terminal, suppress(OSError):  # EIO is its end
+        while piece := terminal.read(100_000):
+            pieces.append(piece)
+    return b"".join(pieces).decode().splitlines()
 
 
 def test_a_pipe_receives_whole_values_separated_by_tabs(live: Live, job: Job) -> None:

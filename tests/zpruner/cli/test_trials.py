@@ -17,6 +17,7 @@ from db.tables.jobs import Job
 from db.tables.trials import TRIAL
 from tests.api.work import finish_job
 from tests.factories import make_problem
+from tests.waiting import DEADLINE_S
 from tests.zpruner.live import Live
 from zpruner import Client, ProblemError
 
@@ -34,7 +35,7 @@ def answering(live: Live, *, fails: bool = False) -> Iterator[None]:
 
     def work() -> None:
         queued = (Job.method == TRIAL, Job.status == JobState.queued)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
             with live.sessions() as session:
                 job_id = session.scalar(select(Job.id).where(*queued))

@@ -94,12 +94,12 @@ def test_a_missing_header_is_named(missing: str) -> None:
         verify(SECRET, headers, BODY, NO_LIMIT)
 
 
-@pytest.mark.parametrize("late_s", [-310, 310])
+@pytest.mark.parametrize("late_s", [-360, 360])
 def test_an_old_message_is_refused(late_s: float) -> None:
     old = signed(SECRET, BODY, time.time() - late_s)
     with pytest.raises(SignatureError, match="too long ago"):
         verify(SECRET, old, BODY)
-    assert verify(SECRET, old, BODY, tolerance_s=320)
+    assert verify(SECRET, old, BODY, tolerance_s=500)
 
 
 def test_messages_of_the_service_are_verified() -> None:

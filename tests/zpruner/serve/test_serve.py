@@ -23,6 +23,7 @@ from db.tables.access import AccessScope
 from db.tables.jobs import Job
 from demo.service import free_port
 from tests.factories import make_job, make_key
+from tests.waiting import DEADLINE_S
 from zpruner.serve.embedded_broker import BrokerError, broker_command, find_server
 from zpruner.serve.preconditions import ServeError, listening, locked, release_leases, require_admin
 from zpruner.serve.serve import ServeSettings, children, not_ready_reason
@@ -159,7 +160,8 @@ def responding(
     with HTTPServer(("127.0.0.1", 0), Ready) as server:
         thread = Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}") as client:
+        url = f"http://127.0.0.1:{server.server_port}"
+        with httpx.Client(base_url=url, timeout=DEADLINE_S) as client:
             yield client
         server.shutdown()
         thread.join()

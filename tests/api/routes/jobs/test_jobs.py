@@ -182,7 +182,7 @@ def test_a_long_poll_ends_with_the_position_of_then(app: FastAPI, sessions: Sess
         httpx.Client(base_url=url, timeout=60) as client,
         ThreadPoolExecutor(1) as pool,
     ):
-        headers = {"if-none-match": client.get(path).headers["etag"], "prefer": "wait=2"}
+        headers = {"if-none-match": client.get(path).headers["etag"], "prefer": "wait=5"}
         asked = pool.submit(client.get, path, headers=headers)
         client.post(f"/v1/jobs/{first.id}/cancel")
         answer = asked.result()

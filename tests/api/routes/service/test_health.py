@@ -18,6 +18,7 @@ from db.scheduling.control_heartbeat import HeartbeatRepository
 from db.tables.heartbeats import Heartbeat
 from tests.api.live import serving
 from tests.fakes import ListQueue
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture(autouse=True)
@@ -115,8 +116,8 @@ def test_a_caller_with_many_requests_delays_no_other(
     monkeypatch.setattr(readiness, "CACHED_FOR_S", 600)  # some requests may arrive late
     queue = SlowQueue()
     with serving(create_app(settings, queue)) as url, ThreadPoolExecutor(60) as pool:
-        answers = [pool.submit(httpx.get, f"{url}/readyz", timeout=60) for _ in range(60)]
-        deadline = time.monotonic() + 60
+        answers = [pool.submit(httpx.get, f"{url}/readyz", timeout=DEADLINE_S) for _ in range(60)]
+        deadline = time.monotonic() + DEADLINE_S
         while not queue.asked:
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from db.core.session import Sessions
+from db.scheduling import workers
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.workers import WorkerRepository
 from tests.db.scheduling.workers import silent_for
@@ -26,12 +27,14 @@ def worker(sessions: Sessions) -> str:
 
 
 def test_workers_tell_what_they_are_and_what_they_hold(
-    client: TestClient, sessions: Sessions, worker: str
+    client: TestClient, sessions: Sessions, worker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job(sessions)
     with sessions.begin() as session:
         ClaimRepository(session).claim(job.id, "host/1", worker_id=worker)
         WorkerRepository(session).set_job(worker, job.id)
+    # A busy machine may need more than 8 s between two steps.
+    monkeypatch.setattr(workers, "SILENT_AFTER", timedelta(seconds=30))
     (found,) = client.get("/v1/workers").json()["data"]
     assert (found["id"], found["name"], found["state"]) == (worker, "gpu@host", "busy")
     assert (found["job_id"], found["device"], found["memory_bytes"]) == (
@@ -41,10 +44,10 @@ def test_workers_tell_what_they_are_and_what_they_hold(
     )
     assert (found["job"]["model"], found["job"]["phase"]) == (job.spec.model, None)
     assert found["job"]["progress"]["fraction"] == 0
-    silent_for(sessions, "gpu@host", timedelta(seconds=12))
+    silent_for(sessions, "gpu@host", timedelta(seconds=31))
     (found,) = client.get("/v1/workers").json()["data"]
     assert found["state"] == "silent"
-    assert 12 <= found["silent_seconds"] < 60
+    assert 31 <= found["silent_seconds"] < 60
     silent_for(sessions, "gpu@host", timedelta(minutes=2))
     assert client.get("/v1/workers").json()["data"][0]["state"] == "lost"
 

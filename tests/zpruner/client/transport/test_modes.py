@@ -14,6 +14,7 @@ from db.core.problem import Problem
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from tests.factories import make_job, make_problem
+from tests.waiting import DEADLINE_S
 from tests.zpruner.live import Live
 from tests.zpruner.service import Answer, Service, problem
 from tests.zpruner.service import job as job_body
@@ -44,7 +45,7 @@ def test_the_methods_of_a_job_work(live: Live, client: Client) -> None:
         if now.status == "queued":
             fail(live, job.id, make_problem(code="made_up"))
 
-    ended = job.wait(timeout_s=60, on_change=end)
+    ended = job.wait(timeout_s=DEADLINE_S, on_change=end)
 
     assert (seen[0], seen[-1], ended.status) == ("queued", "failed", "failed")
     assert (job.status, job.refresh().status) == ("queued", "failed")  # the old object is unchanged
