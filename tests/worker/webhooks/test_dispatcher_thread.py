@@ -104,7 +104,7 @@ def test_a_slow_receiver_delays_only_its_own(sessions: Sessions) -> None:
 
 def test_a_stopping_dispatcher_does_not_wait_for_slow_receivers(sessions: Sessions) -> None:
     hold = threading.Event()
-    with receiving(lambda _: hold.wait(DEADLINE_S)) as slow:
+    with receiving(lambda _: hold.wait(2 * DEADLINE_S)) as slow:
         make_webhook(sessions, slow.url, tests=9)
         dispatcher = make_dispatcher(sessions, every_s=60)
         dispatcher.start()
