@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.dsa import generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as new_ec_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from tests.signing import pem, public_pem
 from worker.jobs.signature import check_signing_key
@@ -28,7 +28,7 @@ def test_a_valid_key_is_named_by_its_kind(key: PrivateKeyTypes, kind: str, tmp_p
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"no key", public_pem(Ed25519PrivateKey.generate()), pem(generate_private_key(1024))],
+    [b"", b"no key", public_pem(Ed25519PrivateKey.generate()), pem(X25519PrivateKey.generate())],
 )
 def test_another_content_is_wrong(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(content)
