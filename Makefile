@@ -6,6 +6,7 @@ INSTALLED := $(VENV)/.installed
 # One version of every package, for everyone (`make lock`).
 LOCK := requirements/constraints.txt
 INSTALL := $(BIN)/python -m pip install --quiet --constraint $(LOCK) --build-constraint $(LOCK)
+TESTED := embedded,eval,gpu,llama,openvino,otel
 ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
@@ -119,30 +120,32 @@ release: $(INSTALLED)-dev $(PAGE) ## Check that this commit is a release, and bu
 clean: ## Remove the environment and the demo's files
 	rm -rf $(VENV) $(VENV)-latest $(VENV)-lowest .demo $(DASHBOARD)/dist $(DASHBOARD)/node_modules
 
+# Of makes that run at once in one checkout, one installs; the others wait, and find it done.
+define once
+	@mkdir -p build; exec 9>build/make.lock; \
+	flock --nonblock 9 || { echo 'Waiting for another make, which installs here.' >&2; flock 9; }; \
+	if [ ! -e $@ ] || [ -n "$$(find $^ -newer $@)" ]; then set -x; $(1); fi
+endef
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 …' >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(call once,$(PYTHON) -m venv $(VENV))
 
 $(INSTALLED)-pip: $(LOCK) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --upgrade --constraint $(LOCK) pip
-	@touch $@
+	$(call once,$(BIN)/python -m pip install --quiet --upgrade --constraint $(LOCK) pip && touch $@)
 
 $(INSTALLED)-demo: pyproject.toml $(INSTALLED)-pip
-	$(INSTALL) --editable '.[embedded]' --group demo
-	@touch $@
+	$(call once,$(INSTALL) --editable '.[embedded]' --group demo && touch $@)
 
 $(INSTALLED)-dev: pyproject.toml $(INSTALLED)-pip
-	$(INSTALL) --editable '.[embedded,eval,gpu,llama,openvino,otel]' --group dev
-	@touch $@
+	$(call once,$(INSTALL) --editable '.[$(TESTED)]' --group dev && touch $@)
 
 $(INSTALLED)-chart $(INSTALLED)-images: $(INSTALLED)-%: $(INSTALLED)-dev
-	$(INSTALL) --group $*
-	@touch $@
+	$(call once,$(INSTALL) --group $* && touch $@)
 
 $(INSTALLED)-audit: pyproject.toml $(INSTALLED)-pip
-	$(INSTALL) --group audit
-	@touch $@
+	$(call once,$(INSTALL) --group audit && touch $@)
 
 $(PAGE): $(SOURCES) | $(INSTALLED)-pip
-	$(BIN)/python -m tools.dashboard build
+	$(call once,$(BIN)/python -m tools.dashboard build)

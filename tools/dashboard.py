@@ -1,16 +1,19 @@
 """Build and check the dashboard: ``python -m tools.dashboard build``."""
 
 import argparse
+import fcntl
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 from tools.node import NodeError, run
 
-FOLDER = Path(__file__).parents[1] / "api" / "dashboard"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "api" / "dashboard"
 TYPES = FOLDER / "src" / "api" / "schema.d.ts"
 
 
@@ -60,9 +63,23 @@ def main() -> int:
 def _install() -> None:
     """Install the packages that the lock file names, unless this version of it is installed."""
     lock, done = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
-    if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
-        run(FOLDER, "npm", "ci", "--no-audit", "--no-fund")
-        done.touch()
+    with _alone(ROOT / "build" / "npm.lock"):
+        if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
+            run(FOLDER, "npm", "ci", "--no-audit", "--no-fund")
+            done.touch()
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Hold the lock ``file``, and wait if another process of this checkout has it."""
+    file.parent.mkdir(exist_ok=True)
+    with file.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Waiting for another process, which installs npm's packages.", file=sys.stderr)
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _types() -> str:
