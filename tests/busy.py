@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 SPINNING = (sys.executable, "-c", "while True: pass")
 SLEEPING = (sys.executable, "-c", "import time; time.sleep(600)")
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
 ON_ONE_CORE = ("taskset", "-c", str(CORE))
 

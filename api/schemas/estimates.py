@@ -106,7 +106,7 @@ class EstimateRead(BaseModel):
     """The estimated memory use, run time and output size of a job.
 
     The memory is that of an otherwise idle machine. The time is that of a machine that stays as
-    busy as it was for the estimate.
+    busy as it was for the estimate; `seconds_alone` has that of an idle one.
     """
 
     id: str
@@ -121,6 +121,10 @@ class EstimateRead(BaseModel):
     memory: Memory
     seconds: Seconds | None = Field(
         description="Null if several devices share the job, or the machine's speed is unknown."
+    )
+    seconds_alone: Seconds | None = Field(
+        default=None,
+        description="The same once no other program uses the machine; null if it is not busy.",
     )
     cost: LikelyCost | None = Field(
         default=None, description="Null without `seconds`, or if the queue has no price."

@@ -1,16 +1,13 @@
 """The whole service on a machine whose processors other programs use up."""
 
-import os
-
 import pytest
 
-from tests.busy import busy_processes
+from tests.busy import CORES, busy_processes
 from tests.e2e.embedded import Service, submit
 from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def test_a_tiny_job_ends_without_a_crash(service: Service, client: Client) -> None:

@@ -1,7 +1,7 @@
 """The predicted duration of a job, and its basis."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,18 +18,27 @@ BUSY_SPREAD = 2.0
 
 
 @dataclass(frozen=True)
+class Percentiles:
+    """The median and the 90th percentile of a time, in seconds."""
+
+    p50: float
+    p90: float
+
+
+@dataclass(frozen=True)
 class Duration:
     """A job's predicted time.
 
     Attributes:
-        p50, p90: the median and the 90th percentile, in seconds.
+        now: if the machine stays as busy as it is.
+        alone: if no other program uses the machine; None if none does now.
         corrected: how the planned time was corrected.
         measured: the machine's speed.
         load: how much slower the machine is now.
     """
 
-    p50: float
-    p90: float
+    now: Percentiles
+    alone: Percentiles | None
     corrected: Correction
     measured: MeasuredSpeed
     load: Load
@@ -40,10 +49,15 @@ class Duration:
         return self.load.slowed(self.measured.speed)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the percentiles, and the number of jobs that have corrected them."""
-        return {"p50": self.p50, "p90": self.p90, "jobs": self.corrected.jobs}
+        """Return both times, with the number of jobs that have corrected them, and their basis."""
+        jobs = {"jobs": self.corrected.jobs}
+        return {
+            "seconds": asdict(self.now) | jobs,
+            "seconds_alone": None if self.alone is None else asdict(self.alone) | jobs,
+            "basis": self._basis(),
+        }
 
-    def basis(self) -> dict[str, Any]:
+    def _basis(self) -> dict[str, Any]:
         """Return what the prediction rests on, as values and as text."""
         at = datetime.fromtimestamp(self.measured.measured_at, UTC)
         return {
@@ -100,7 +114,15 @@ def duration(
     idle, seconds = planned(measured.speed), planned(speed)
     if idle is None or seconds is None:
         return None
-    start, corrected = START_CALLS / speed.calls, correction(idle, jobs)
-    spread = BUSY_SPREAD if load.is_busy else 1.0
-    p50, p90 = (start + seconds * factor for factor in (corrected.p50, corrected.p90 * spread))
-    return Duration(p50, p90, corrected, measured, load)
+    corrected = correction(idle, jobs)
+
+    def percentiles(seconds: float, speed: Speed, spread: float = 1.0) -> Percentiles:
+        start = START_CALLS / speed.calls
+        factors = (corrected.p50, corrected.p90 * spread)
+        return Percentiles(*(start + seconds * factor for factor in factors))
+
+    alone = percentiles(idle, measured.speed)
+    if not load.is_busy:
+        return Duration(alone, None, corrected, measured, load)
+    now = percentiles(seconds, speed, BUSY_SPREAD)
+    return Duration(now, alone, corrected, measured, load)

@@ -30,6 +30,7 @@ from worker.sources.models import ModelFolder, fetch_outline
 from worker.sources.result_models import PlacedResult
 
 UNLIMITED_BYTES = 1 << 60
+TIME = ("seconds", "seconds_alone", "basis")
 MEMORY = ("host_bytes", "device_bytes", "scratch_bytes")
 WINDOWS = ("calibration", "evaluation", "seq_len", "evaluation_seq_len", "training", "held_out")
 RECOVERY = ("host_bytes", "device_bytes", "scratch_bytes", "steps")
@@ -46,7 +47,7 @@ def estimate(
     """Estimate the memory, time and output size of a job on this machine.
 
     Memory is estimated for a machine that does nothing else, time for one that stays as busy as it
-    is.
+    is and, if that is busy, also for one that does nothing else.
 
     Args:
         spec: the job.
@@ -76,8 +77,7 @@ def estimate(
         "fits": refusal is None,
         "refusal": refusal,
         "memory": {name: getattr(plan, name) for name in MEMORY},
-        "seconds": time.as_json() if time else None,
-        "basis": time.basis() if time else None,
+        **(time.as_json() if time else dict.fromkeys(TIME)),
         "artifact_bytes": plan.artifact_bytes,
         "computed_on": {"device": device.type, "dtype": dtype_name(dtype)},
         "setting": plan.sweep.setting_values(),

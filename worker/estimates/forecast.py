@@ -7,6 +7,7 @@ from db.spec.inputs.references import parse_model
 from db.spec.options.experts import copies_weights
 from db.spec.prune_spec import PruneSpec
 from worker.estimates.expected_windows import counted_windows
+from worker.estimates.load import measured_load
 from worker.estimates.planned_job import planned_job
 from worker.jobs.resources import Resources
 from worker.pruning.base.compute import compute_device
@@ -19,8 +20,9 @@ from worker.sources.models import fetch_model
 def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
     """Return the job's plan for one device and the memory that is free now, as a JSON object.
 
-    The model and the texts are downloaded, unless they are already on this machine. No weight is
-    read.
+    Its ``seconds`` are those of a machine that stays as busy as it is. If other programs keep it
+    busy, ``seconds_alone`` are those without them. The model and the texts are downloaded, unless
+    they are already on this machine. No weight is read.
 
     Raises:
         SpecRefusedError: a field of ``spec`` has a value that cannot be used.
@@ -36,5 +38,11 @@ def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
     )
     dtype = job.meta_model.dtype
     measured = measured_speed(resources.speeds, device, dtype) if resources.speeds else None
-    speed = measured.speed if measured else None
-    return job.plan(headroom(device, resources.memory_budget_bytes), speed).as_json()
+    memory = headroom(device, resources.memory_budget_bytes)
+    if measured is None:
+        return job.plan(memory).as_json()
+    load = measured_load(measured.speed, device, running_jobs=0)
+    plan = job.plan(memory, load.slowed(measured.speed)).as_json()
+    if load.is_busy:
+        plan["seconds_alone"] = job.plan(memory, measured.speed).seconds
+    return plan

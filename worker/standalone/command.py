@@ -31,6 +31,7 @@ from worker.settings import WorkerSettings
 from worker.standalone.arguments import check_arguments
 from worker.standalone.exits import EXIT_FAILED, EXIT_USAGE, errors_printed, stderr
 from worker.standalone.partial_output import partial_folder
+from zpruner.cli.durations import duration_text
 from zpruner.cli.field_options import with_fields
 from zpruner.cli.job_command import JobCommand
 from zpruner.cli.prune_options import (
@@ -106,6 +107,9 @@ def _own_errors_printed() -> Iterator[None]:
 def _forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
     _silence_libraries()
     plan: dict[str, Any] = import_module("worker.estimates.forecast").forecast(spec, resources)
+    if "seconds_alone" in plan:
+        now, alone = (duration_text(plan[name]) for name in ("seconds", "seconds_alone"))
+        stderr.print(f"the machine is busy: {now} now; {alone} when it is free", markup=False)
     return plan
 
 

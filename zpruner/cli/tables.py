@@ -48,9 +48,13 @@ def estimate_text(found: Estimate) -> str:
     if found.memory.device_bytes:
         lines.append(f"  on the GPU: {size_text(found.memory.device_bytes)}")
     if found.seconds is not None:
-        usual, late = found.seconds.p50, found.seconds.p90
-        within = f"nine times in ten below {duration_text(late)}"
-        lines.append(f"  time: {duration_text(usual)}, {within}")
+        usual, late = duration_text(found.seconds.p50), duration_text(found.seconds.p90)
+        within = f"nine times in ten below {late}"
+        if (alone := found.seconds_alone) is None:
+            lines.append(f"  time: {usual}, {within}")
+        else:
+            free = duration_text(alone.p50)
+            lines.append(f"  time: {usual} now, {within}; {free} when the machine is free")
     if (cost := found.cost) is not None:
         within = f"nine times in ten below {cost.p90:,.2f} {cost.currency}"
         lines.append(f"  cost: {cost.p50:,.2f} {cost.currency}, {within}")

@@ -97,6 +97,7 @@ ESTIMATE: dict[str, JsonValue] = {
         "scratch_bytes": 2147483648,
     },
     "seconds": {"p50": 310.0, "p90": 372.0, "jobs": 41},
+    "seconds_alone": None,
     "cost": {"p50": 0.2153, "p90": 0.2583, "currency": "USD", "hourly_price": 2.5},
     "basis": {
         "speed_measured_at": "2026-02-03T09:12:44Z",

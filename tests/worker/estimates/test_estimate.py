@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
 from db.jobs.estimates import EstimateRepository, TimedJob
 from db.spec.prune_spec import PruneSpec
+from tests.busy import CORES, busy_processes
 from tests.hub import Hub
 from tests.models import FAMILIES, MIXTURES, random_ids, write_model
 from tests.worker.evaluation.models import write_model_and_tokenizer
@@ -27,7 +29,7 @@ from worker.estimates import expected_windows, planned_job
 from worker.estimates.estimate import estimate
 from worker.estimates.estimator import compute_next
 from worker.estimates.forecast import forecast
-from worker.estimates.load import Load
+from worker.estimates.load import Load, measured_load
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.pruning.base.errors import (
@@ -237,11 +239,23 @@ def test_a_busy_machine_is_counted_and_named(settings: WorkerSettings) -> None:
     busy = Load(computing=2.0, calling=3.0)
     idle, found = estimate(spec(), settings), estimate(spec(), settings, load_of=lambda *_: busy)
     assert 2 <= found["seconds"]["p50"] / idle["seconds"]["p50"] <= 3
+    assert found["seconds_alone"] == idle["seconds"]
+    assert idle["seconds_alone"] is None
     assert found["basis"]["slowdown"] == 3.0
     assert idle["warnings"] == []
     (warning,) = found["warnings"]
     assert "the machine is busy" in warning
     assert "3 times as long" in warning
+
+
+def test_while_others_use_the_processors_an_estimate_has_the_time_now_and_the_time_alone(
+    settings: WorkerSettings,
+) -> None:
+    with busy_processes(2 * CORES):
+        found = estimate(spec(), settings, load_of=partial(measured_load, running_jobs=0))
+    assert 0 < found["seconds_alone"]["p50"] < found["seconds"]["p50"]
+    assert found["seconds_alone"]["p90"] < found["seconds"]["p90"]
+    assert found["basis"]["slowdown"] >= 1.5
 
 
 def test_a_job_that_does_not_fit_is_reported_with_a_change_that_would(

@@ -13,11 +13,14 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from db.core.states import Phase
+from tests.busy import CORES, busy_processes
 from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.processes import command_until_block, run_until_killed
+from worker.estimates import load
 from worker.jobs.progress import JobProgress
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.standalone.command import app
+from zpruner.cli.durations import duration_text
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +255,27 @@ def test_a_plan_is_printed_and_nothing_is_written(folder: Path) -> None:
     assert plan["artifact_bytes"] > 100_000
     assert plan["seconds"] > 0
     assert not (folder / "out").exists()
+
+
+def test_a_plan_on_a_busy_machine_has_the_time_now_and_the_time_alone(folder: Path) -> None:
+    with busy_processes(2 * CORES):
+        result = run(folder, "--plan")
+
+    assert result.exit_code == 0, result.stderr
+    plan = json.loads(result.stdout)
+    assert 0 < plan["seconds_alone"] < plan["seconds"]
+    now, alone = (duration_text(plan[name]) for name in ("seconds", "seconds_alone"))
+    assert f"the machine is busy: {now} now; {alone} when it is free" in result.stderr
+
+
+def test_a_plan_on_a_free_machine_has_one_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "BUSY", float("inf"))  # whatever else runs beside this test
+    result = run(folder, "--plan")
+    assert result.exit_code == 0, result.stderr
+    assert "seconds_alone" not in json.loads(result.stdout)
+    assert result.stderr == ""
 
 
 def test_a_budget_that_nothing_fits_into_is_refused_with_both_figures(folder: Path) -> None:

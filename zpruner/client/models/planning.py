@@ -58,7 +58,12 @@ class Recovery(ResponseModel):
 
 
 class Estimate(ResponseModel):
-    """The predicted memory and time of a job."""
+    """The predicted memory and time of a job.
+
+    Attributes:
+        seconds: on a machine that stays as busy as it is.
+        seconds_alone: once no other program uses the machine; None if it is not busy.
+    """
 
     id: str
     model: Model
@@ -67,6 +72,7 @@ class Estimate(ResponseModel):
     queue: str | None = None
     memory: Memory
     seconds: Seconds | None = None
+    seconds_alone: Seconds | None = None
     cost: LikelyCost | None = None
     basis: Basis | None = None
     recovery: Recovery | None = None

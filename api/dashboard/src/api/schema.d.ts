@@ -2771,7 +2771,7 @@ export interface components {
          * @description The estimated memory use, run time and output size of a job.
          *
          *     The memory is that of an otherwise idle machine. The time is that of a machine that stays as
-         *     busy as it was for the estimate.
+         *     busy as it was for the estimate; `seconds_alone` has that of an idle one.
          * @example {
          *       "id": "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "status": "ready",
@@ -2846,6 +2846,7 @@ export interface components {
          *         "p90": 372,
          *         "jobs": 41
          *       },
+         *       "seconds_alone": null,
          *       "cost": {
          *         "p50": 0.2153,
          *         "p90": 0.2583,
@@ -2921,6 +2922,8 @@ export interface components {
             /** @description What `seconds` rests on; null without them. */
             basis?: components["schemas"]["Basis"] | null;
             /** @description What `recover` takes. The time and disk space above include its own. */
+            /** @description The same once no other program uses the machine; null if it is not busy. */
+            seconds_alone?: components["schemas"]["Seconds"] | null;
             recovery?: components["schemas"]["RecoveryEstimate"] | null;
             /** Artifact Bytes */
             artifact_bytes: number;

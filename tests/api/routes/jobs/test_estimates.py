@@ -83,6 +83,16 @@ def test_what_is_not_found_out_yet_is_looked_at_later(
     assert client.get(path).json()["artifact_bytes"] == 4000
 
 
+def test_on_a_busy_machine_an_estimate_has_both_times(
+    client: TestClient, sessions: Sessions
+) -> None:
+    client.post("/v1/estimates", json=BODY, headers=AT_ONCE)
+    alone = {"p50": 1.0, "p90": 1.5, "jobs": 5}
+    answer_all(sessions, ANSWER | {"seconds_alone": alone})
+    found = client.post("/v1/estimates", json=BODY, headers=AT_ONCE).json()
+    assert (found["seconds"], found["seconds_alone"]) == (ANSWER["seconds"], alone)
+
+
 def test_a_job_that_does_not_fit_says_so(client: TestClient, sessions: Sessions) -> None:
     client.post("/v1/estimates", json=BODY, headers=AT_ONCE)
     answer_all(sessions, ANSWER | {"fits": False, "refusal": "set samples to 64"})

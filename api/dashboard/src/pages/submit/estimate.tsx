@@ -63,6 +63,7 @@ function titleOf(data: { status: string } | undefined): string {
 
 function Values({ estimate }: { estimate: Estimate }) {
   const { model, memory, seconds, cost, basis, windows, recovery } = estimate;
+  const alone = estimate.seconds_alone;
   return (
     <>
       {!estimate.fits && (
@@ -79,9 +80,10 @@ function Values({ estimate }: { estimate: Estimate }) {
         </Warning>
       )}
       <Facts>
-        <Fact name="Time">
+        <Fact name={alone ? "Time now" : "Time"}>
           {seconds ? `${duration(seconds.p50)}, likely below ${duration(seconds.p90)}` : "unknown"}
         </Fact>
+        {alone && <Fact name="When the machine is free">{duration(alone.p50)}</Fact>}
         {cost && (
           <Fact name="Cost">
             {figure(cost.p50)} {cost.currency}, likely below {figure(cost.p90)}

@@ -23,8 +23,10 @@ export function SubmitBar({ spec, text, isReady }: Props) {
   );
 }
 
-function Brief({ estimate: { fits, seconds, memory } }: { estimate: Estimate }) {
-  const time = seconds ? `About ${duration(seconds.p50)}` : "Time unknown";
+function Brief({ estimate }: { estimate: Estimate }) {
+  const { fits, seconds, seconds_alone: alone, memory } = estimate;
+  const now = alone ? " now" : "";
+  const time = seconds ? `About ${duration(seconds.p50)}${now}` : "Time unknown";
   const room = bytes(Math.max(memory.host_bytes, memory.device_bytes));
   return <p>{fits ? `${time}, ${room} of memory` : "No machine has enough memory"}</p>;
 }
