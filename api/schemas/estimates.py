@@ -5,8 +5,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
-from api.schemas.fields import rounded
-from db.spec.measured_quality import better_methods
+from api.schemas.fields import Advice, rounded
+from db.spec.advice import advice
 from db.spec.prices import Price
 from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Estimate
@@ -142,9 +142,8 @@ class EstimateRead(BaseModel):
     setting: dict[str, Any] = Field(description="The engine's settings for the job.")
     windows: ExpectedWindows
     warnings: list[str] = Field(description="What could not be checked, and what was assumed.")
-    hints: list[str] = Field(
-        description="Methods that had better measured quality than the requested one."
-    )
+    advice: Advice
+    hints: list[str] = Field(deprecated=True, description="`advice`, for clients of 0.2.")
     identical_job_id: str | None = Field(
         description="A job with the same specification that has succeeded."
     )
@@ -159,14 +158,14 @@ class EstimateRead(BaseModel):
         price: Price | None = None,
     ) -> Self:
         """Return an answer; ``queue`` is that of the request, None if its workers are too small."""
-        answer = row.answer or {}
+        answer, advised = row.answer or {}, advice(PruneSpec.model_validate(row.spec))
         return cls.model_validate(
             answer
             | {"id": row.id, "spec": row.spec, "identical_job_id": identical_job_id}
             | {"cost": LikelyCost.of(answer.get("seconds"), price)}
             | {"queue": queue if answer["fits"] else None}
             | {"warnings": warnings + answer.get("result_warnings", []) + answer["warnings"]}
-            | {"hints": better_methods(PruneSpec.model_validate(row.spec))}
+            | {"advice": advised, "hints": advised}
         )
 
 

@@ -36,6 +36,13 @@ class RowModel(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+Advice = Annotated[
+    list[str],
+    Field(
+        description="What was measured to be better than what the job asks for, and its cost. "
+        "Nothing is changed."
+    ),
+]
 QueueName = Annotated[str, StringConstraints(pattern=QUEUE_NAME)]
 Amount = Annotated[StrictFloat, Field(gt=0, allow_inf_nan=False)]
 Priority = Annotated[StrictInt, Field(ge=-10, le=10)]

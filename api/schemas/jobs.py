@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from api.core.unchecked import present_warnings
+from api.schemas.fields import Advice
 from api.schemas.history import AttemptRead, Cost, PhaseRead
 from api.schemas.outputs import OutputRead
 from api.schemas.pages import Page
@@ -17,6 +18,7 @@ from db.events import history
 from db.events.transitions import allowed_actions
 from db.jobs import listing
 from db.scheduling.transient_retries import RETRIES
+from db.spec.advice import advice
 from db.spec.prune_spec import PruneSpec, untimed
 from db.spec.quality_gate import Gate, GateFailure, Verdict, gate_failures
 from db.tables.jobs import Job, JobEvent
@@ -212,6 +214,7 @@ class JobDetail(JobRead):
         description="Its position in the queue, from 1; null if it does not wait for a worker, or "
         "if more than a thousand jobs are ahead of it."
     )
+    advice: Advice
     cost: Cost | None = Field(
         description="What its attempts have cost at `updated_at`; null if its queue has no price."
     )
@@ -235,6 +238,7 @@ class JobDetail(JobRead):
         phases = [PhaseRead.model_validate(phase) for phase in history.phases(events)]
         sent = [OutputRead.of(output) for output in outputs]
         return cls(
+            advice=advice(job.spec),
             cost=Cost.so_far(spans, job.price, job.updated_at),
             attempts=attempts,
             phases=phases,
@@ -255,6 +259,7 @@ class JobPreview(BaseModel):
     priority: int
     gate: Gate | None = None
     warnings: list[str] = Field(description="What could not be checked, or is likely a mistake.")
+    advice: Advice
     likely_cost: Cost | None = Field(
         default=None,
         description="What it likely stays below; null unless a bound or a budget needs it.",

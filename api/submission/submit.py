@@ -38,6 +38,7 @@ from db.scheduling.pending_checks import CheckRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
+from db.spec.advice import advice
 from db.spec.descriptions.option import UNFIT
 from db.spec.metrics import check_gate
 from db.spec.prune_spec import PruneSpec
@@ -130,6 +131,7 @@ def preview(service: Service, submission: Submission) -> JobPreview:
         priority=submission.body.priority,
         gate=submission.body.gate,
         warnings=checked.warnings,
+        advice=advice(spec),
         likely_cost=Cost.likely(checked.likely_cost, checked.price),
         identical_job_id=find_reusable(service, spec, submission.body.gate),
     )

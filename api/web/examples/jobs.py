@@ -3,6 +3,7 @@
 from pydantic import JsonValue
 
 from api.web.examples.ids import JOB_ID, KEY_ID, TRIAL_ID
+from db.spec.advice import advice
 from db.spec.prune_spec import PruneSpec
 
 SPEC: dict[str, JsonValue] = {"model": "meta-llama/Llama-3.1-8B", "sparsity": 0.5, "dataset": "c4"}
@@ -73,6 +74,7 @@ JOB: dict[str, JsonValue] = {
 
 DETAIL: dict[str, JsonValue] = JOB | {
     "queue_position": None,
+    "advice": list(advice(PruneSpec.model_validate(SPEC))),
     "cost": {"amount": 0.0722, "currency": "USD", "hourly_price": 2.5},
     "attempts": [
         {
@@ -116,6 +118,7 @@ PREVIEW: dict[str, JsonValue] = {
     "queue": "gpu",
     "priority": 0,
     "warnings": [],
+    "advice": list(advice(PruneSpec.model_validate(SPEC))),
     "identical_job_id": None,
 }
 

@@ -4,7 +4,7 @@ from pydantic import JsonValue
 
 from api.web.examples.ids import ESTIMATE_ID, JOB_ID, SWEEP_ID
 from api.web.examples.jobs import JOB, SPEC
-from db.spec.measured_quality import better_methods
+from db.spec.advice import advice
 from db.spec.prune_spec import PruneSpec
 
 SWEEP: dict[str, JsonValue] = {
@@ -120,7 +120,8 @@ ESTIMATE: dict[str, JsonValue] = {
         "training": 0,
         "held_out": 0,
     },
-    "hints": list(better_methods(PruneSpec.model_validate(SPEC))),
+    "advice": list(advice(PruneSpec.model_validate(SPEC))),
+    "hints": list(advice(PruneSpec.model_validate(SPEC))),
     "warnings": [],
     "identical_job_id": None,
 }

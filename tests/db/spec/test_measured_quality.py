@@ -1,53 +1,56 @@
-"""Advice about methods quotes the numbers that were measured."""
+"""What advice quotes is what was measured."""
 
 from pathlib import Path
 
-import pytest
+from db.spec import measured_quality as measured
+from db.spec.measured_quality import COLUMNS, DENSE, MODEL, PERPLEXITY
+from db.spec.pruning.presets import PresetName
 
-from db.spec.measured_quality import COLUMNS, DENSE, MODEL, PERPLEXITY, better_methods
-from tests.factories import make_spec
+ROOT = Path(__file__).parents[3]
+RESULTS = ROOT / "benchmarks" / "results"
 
-RESULTS = Path(__file__).parents[3] / "benchmarks" / "results" / "quality.md"
+
+def rows(file: Path) -> dict[str, list[str]]:
+    """Return the cells of each row by its first cell, without emphasis; of equal ones the first."""
+    lines = [line for line in file.read_text().splitlines() if line.startswith("|")]
+    cells = [
+        [cell.strip(" *") for cell in line.strip("|").replace("**", "").split("|")]
+        for line in lines
+    ]
+    return {first: others for first, *others in reversed(cells)}
 
 
 def test_the_numbers_are_those_of_the_last_measurement() -> None:
-    lines = RESULTS.read_text().splitlines()
-    rows = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in lines]
-    assert tuple(rows[0][1:]) == COLUMNS
-    table = {name: tuple(map(float, cells)) for name, *cells in rows if name in PERPLEXITY}
-    assert table == PERPLEXITY
-    assert f"Perplexity of {MODEL} (dense: {DENSE})" in lines[-1]
+    table = rows(RESULTS / "quality.md")
+    assert tuple(table[""]) == COLUMNS
+    found = {name: tuple(map(float, table[name])) for name in PERPLEXITY}
+    assert found == PERPLEXITY
+    text = (RESULTS / "quality.md").read_text()
+    assert f"Perplexity of {MODEL} (dense: {DENSE})" in text.splitlines()[-1]
 
 
-@pytest.mark.parametrize(
-    ("fields", "text"),
-    [
-        ({}, "At 50 % zpruner reached perplexity 67.7"),
-        ({}, "wanda 61.4 in the same time, alps 42.7 in several times that"),
-        ({"sparsity": 0.62}, "At 60 % zpruner reached perplexity 185.0"),
-        ({"sparsity": 0.9}, "At 70 % zpruner reached perplexity 1,224"),
-        ({"pattern": "2:4"}, "At 2:4 zpruner reached perplexity 203.9"),
-        ({"method": "ria", "pattern": "2:4"}, "(dense 28.7), alps 62.3"),
-        ({"method": "wanda"}, "At 50 % wanda reached perplexity 61.4"),
-    ],
-)
-def test_a_score_without_a_solver_gets_advice_on_better_methods(
-    fields: dict[str, object], text: str
-) -> None:
-    (hint,) = better_methods(make_spec(**fields))
-    assert text in hint
+def test_the_figures_of_owl_are_those_of_the_same_table() -> None:
+    table = rows(RESULTS / "quality.md")
+    found = {
+        name: tuple(float(cell) for cell in table[f"{name}, owl"] if cell)
+        for name in measured.WITH_OWL
+    }
+    assert found == measured.WITH_OWL
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"method": "alps"},
-        {"solver": "sparsegpt"},
-        {"sparsity": 0.3},
-        {"pattern": "1:4", "sparsity": 0.75},
-    ],
-)
-def test_solvers_and_settings_that_were_not_measured_get_no_advice(
-    fields: dict[str, object],
-) -> None:
-    assert better_methods(make_spec(**fields)) == []
+def test_the_figures_of_presets_are_those_of_their_benchmarks() -> None:
+    fast, balanced = PresetName.fast, PresetName.balanced
+    table = rows(RESULTS / "training.md")
+    cells = [float(cell.split()[0]) for cell in table["admm, refine, 16 windows"]]
+    assert tuple(cells) == measured.OF_PRESET[balanced]
+    costs = rows(RESULTS / "costs.md")
+    assert {name: float(costs[name][1]) for name in (fast, balanced)} == measured.FORWARD_PASSES
+
+
+def test_the_figures_of_mixes_are_those_of_the_docs() -> None:
+    table = rows(ROOT / "docs" / "methods" / "recovery.md")
+    names = ("the calibration text alone", "half generated")
+    worst = tuple(max(float(cell.split()[0]) for cell in table[name]) for name in names)
+    assert worst == (measured.WORST_OF_ONE_TEXT, measured.WORST_OF_HALF_GENERATED)
+    writing = rows(RESULTS / "costs-of-best.md")["best, first job"][3]
+    assert writing == f"{measured.FIRST_WRITING} of best without mix"

@@ -23,7 +23,7 @@ ESTIMATE: dict[str, Any] = {
     "basis": {"jobs": 41, "text": "41 jobs have corrected the time."},
     "artifact_bytes": 269_000_000,
     "warnings": ["about 30 evaluation windows"],
-    "hints": ["wanda did better"],
+    "advice": ["preset fast did better"],
     "identical_job_id": "job_0",
     "unknown": 1,
 }
@@ -125,9 +125,34 @@ def test_estimate_waits_until_it_is_ready(service: Service) -> None:
     assert "  queue: gpu" in lines
     assert "job_0 has succeeded" in result.stdout
     assert "about 30 evaluation windows" in result.stderr
-    assert "hint: wanda did better" in result.stderr
+    assert "advice: preset fast did better" in result.stderr.splitlines()
     assert json.loads(service.bodies[0])["method"] == "wanda"
     assert [path for _, path, _ in service.seen] == ["/v1/estimates", path, path]
+
+
+def test_on_a_busy_machine_estimate_prints_the_time_now_and_the_time_alone(
+    service: Service,
+) -> None:
+    times = {"seconds": {"p50": 50_400, "p90": 90_000}, "seconds_alone": {"p50": 13_200, "p90": 1}}
+    service.prepare("/v1/estimates", Answer(200, ESTIMATE | times))
+    lines = run(service, "estimate", *JOB).stdout.splitlines()
+    assert lines[2] == (
+        "  time: 14 h 0 min now, nine times in ten below 1 d 1 h; 3 h 40 min when the machine is "
+        "free"
+    )
+
+
+@pytest.mark.parametrize("words", [("submit",), ("run",), ("submit", "--dry-run")])
+def test_a_submission_prints_the_advice_of_the_service(
+    words: tuple[str, ...], service: Service
+) -> None:
+    made = job("queued", advice=["preset fast did better"])
+    service.prepare("/v1/jobs", Answer(201, made))
+    service.prepare("/v1/jobs/job_1", Answer(200, made | {"status": "succeeded"}))
+    service.prepare("/v1/jobs?dry_run=true", Answer(200, made | {"spec": {}}))
+    result = run(service, words[0], *JOB, *words[1:])
+    assert result.stderr.splitlines().count("advice: preset fast did better") == 1
+    assert "did better" not in result.stdout
 
 
 def test_estimate_sends_what_the_worker_must_have(service: Service) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zpruner.cli.commands.submission import print_warnings
+from zpruner.cli.commands.submission import print_notes
 from zpruner.cli.display import event_line, failure_text, result_text, summary
 from zpruner.cli.exit_codes import USAGE, job_exit_code
 from zpruner.cli.options import FollowOption, JobArgument, JsonOption, LimitOption, TimeoutOption
@@ -141,7 +141,7 @@ def rerun(
     fields = dict(_field(change) for change in changes or ())
     with connect() as client:
         job = client.jobs.rerun(job_id, **fields)
-        print_warnings(job)
+        print_notes(job)
         if wait:
             stderr.print(job.id, markup=False)
             follow(client, job.id, None, as_json)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zpruner.cli.commands.submission import create
+from zpruner.cli.commands.submission import create, notes_of
 from zpruner.cli.exit_codes import TIMED_OUT, sweep_exit_code
 from zpruner.cli.field_options import JOB_FIELDS, FieldOption, with_fields
 from zpruner.cli.job_command import JobCommand
@@ -51,9 +51,7 @@ def estimate(fields: dict[str, Any], as_json: JsonOption = False) -> None:
         except TimeoutError as error:
             stderr.print(str(error), markup=False)
             raise typer.Exit(TIMED_OUT) from None
-    notes = [f"warning: {warning}" for warning in forecast.warnings]
-    notes += [f"hint: {hint}" for hint in forecast.hints]
-    print_response(forecast, as_json, estimate_text, notes)
+    print_response(forecast, as_json, estimate_text, notes_of(forecast))
 
 
 @app.command()

@@ -11,6 +11,8 @@ from zpruner.cli.requests import REUSE, SUBMISSION, request_of
 from zpruner.cli.terminal import connect, follow, print_response, stderr
 from zpruner.client.client import Client
 from zpruner.client.job import Job
+from zpruner.client.models.jobs import Preview
+from zpruner.client.models.planning import Estimate
 
 
 @with_fields(*JOB_FIELDS, *SUBMISSION, REUSE)
@@ -34,21 +36,25 @@ def submit(
 
 
 def create(client: Client, request: dict[str, Any]) -> Job:
-    """Submit a job, and print the service's warnings."""
+    """Submit a job, and print the service's warnings and advice."""
     job = client.jobs.create(**request)
-    print_warnings(job)
+    print_notes(job)
     return job
 
 
-def print_warnings(job: Job) -> None:
-    """Print what the service warns of."""
-    for warning in job.warnings:
-        stderr.print(f"warning: {warning}", markup=False)
+def print_notes(job: Job) -> None:
+    """Print what the service warns of, and its advice."""
+    for note in notes_of(job):
+        stderr.print(note, markup=False)
+
+
+def notes_of(found: Job | Preview | Estimate) -> list[str]:
+    """Return lines with the warnings and the advice about a job."""
+    warnings = [f"warning: {warning}" for warning in found.warnings]
+    return warnings + [f"advice: {advice}" for advice in found.advice]
 
 
 def _preview(client: Client, request: dict[str, Any], as_json: bool) -> None:
     request.pop("idempotency_key", None)
     preview = client.jobs.preview(**request)
-    print_response(
-        preview, as_json, preview_text, [f"warning: {warning}" for warning in preview.warnings]
-    )
+    print_response(preview, as_json, preview_text, notes_of(preview))

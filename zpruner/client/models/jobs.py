@@ -182,6 +182,7 @@ class JobFields(ResponseModel):
     worker: str | None = None
     device: str | None = None
     warnings: list[str] = []
+    advice: list[str] = []
     sweep_id: str | None = None
     deadline: datetime | None = None
     not_before: datetime | None = None
@@ -225,6 +226,7 @@ class Preview(ResponseModel):
     name: str | None = None
     labels: dict[str, Any] = {}
     warnings: list[str] = []
+    advice: list[str] = []
     identical_job_id: str | None = None
 
 

@@ -78,7 +78,7 @@ class Estimate(ResponseModel):
     recovery: Recovery | None = None
     artifact_bytes: int
     warnings: list[str] = []
-    hints: list[str] = []
+    advice: list[str] = []
     identical_job_id: str | None = None
 
 

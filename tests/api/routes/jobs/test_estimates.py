@@ -62,8 +62,8 @@ def test_an_estimate_waits_for_the_planner_s_answer(client: TestClient, sessions
     plain = {name: value for name, value in ANSWER.items() if name != "warnings"}
     assert {name: found[name] for name in plain} == plain
     assert (found["status"], found["queue"], found["identical_job_id"]) == ("ready", "gpu", None)
-    (hint,) = found["hints"]
-    assert "zpruner reached perplexity 67.7" in hint
+    assert "preset fast 61.4" in found["advice"][0]
+    assert found["seconds_alone"] is None
     unchecked, guess = found["warnings"][0], found["warnings"][-1]
     assert "was not checked" in unchecked
     assert guess == "about 10 evaluation windows"

@@ -37,6 +37,20 @@ def test_the_smallest_job_is_accepted_committed_and_pushed(
     assert read["spec"]["method"] == "zpruner"
 
 
+def test_a_job_without_preset_and_method_is_told_the_better_preset_and_left_as_it_is(
+    client: TestClient,
+) -> None:
+    preview = client.post("/v1/jobs?dry_run=true", json=SMALLEST).json()
+    made = client.post("/v1/jobs", json=SMALLEST)
+    read = client.get(made.headers["location"]).json()
+
+    assert "preset balanced 40.8" in made.json()["advice"][0]
+    assert preview["advice"] == made.json()["advice"] == read["advice"]
+    assert (made.json()["spec"]["preset"], made.json()["spec"]["method"]) == (None, "zpruner")
+    nothing = {"preset": "balanced", "quantize": "w4a16"}
+    assert client.post("/v1/jobs", json=SMALLEST | nothing).json()["advice"] == []
+
+
 def test_a_pushed_job_leaves_the_outbox_and_one_that_was_not_stays(
     client: TestClient, queue: ListQueue, sessions: Sessions
 ) -> None:

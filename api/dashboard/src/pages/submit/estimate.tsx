@@ -107,11 +107,6 @@ function Values({ estimate }: { estimate: Estimate }) {
         {estimate.queue && <Fact name="Queue">{estimate.queue}</Fact>}
       </Facts>
       {basis && <p className="faint">{basis.text}</p>}
-      {estimate.hints.map((one) => (
-        <p className="faint" key={one}>
-          {one}
-        </p>
-      ))}
     </>
   );
 }

@@ -240,17 +240,20 @@ it("names what a gate lacks, and waits with the check until it is there", async 
   expect(box().querySelector(".gate .problem")?.textContent).toBe(words);
 });
 
-it("offers a fast preset and less text where the estimate is long", async () => {
+it("shows advice once, the time alone, and less text where the estimate is long", async () => {
   const fast = { name: "fast", fields: {}, not_with_pattern: [], not_with_experts: [] };
   const seconds = { p50: 86_400, p90: 90_000 };
+  const seconds_alone = { p50: 13_200, p90: 14_000 };
   const memory = { host_bytes: 1, device_bytes: 0, scratch_bytes: 0 };
   const windows = { calibration: 128, seq_len: 2048, evaluation: 157 };
   const model = { parameters: 1e8, blocks: 30 };
   const cost = { p50: 60, p90: 62.5, currency: "EUR" };
-  const known = { memory, windows, model, cost, hints: [], artifact_bytes: 1, queue: null };
-  const estimate = { status: "ready", fits: true, seconds, basis: null, recovery: null, ...known };
+  const known = { memory, windows, model, cost, artifact_bytes: 1, queue: null };
+  const advice = ["preset balanced reached 40.8"];
+  const times = { seconds, seconds_alone, basis: null };
+  const estimate = { status: "ready", fits: true, recovery: null, advice, ...times, ...known };
   const spec = { samples: null, eval_samples: null };
-  const preview = { spec, queue: "h100", warnings: [], identical_job_id: null };
+  const preview = { spec, queue: "h100", warnings: [], advice, identical_job_id: null };
   service.reply = ({ pathname }) => [200, pathname === "/v1/estimates" ? estimate : preview];
   await shown.unmount();
   const presets = [...CATALOGUE.presets, fast];
@@ -260,6 +263,9 @@ it("offers a fast preset and less text where the estimate is long", async () => 
   await type(field(box(), "Sparsity"), "0.5");
   await settle(2000);
   expect(box().textContent).toContain("60.0 EUR, likely below 62.5");
+  expect(box().textContent?.split("preset balanced reached 40.8")).toHaveLength(2);
+  const both = "Time now24 h 0 min, likely below 25 h 0 minWhen the machine is free3 h 40 min";
+  expect(box().textContent).toContain(both);
   await press(button(box(), "Use preset fast"));
   expect(field(box(), "Calibration windows")).toHaveProperty("value", "16");
   expect(field(box(), "Preset")).toHaveProperty("value", "fast");

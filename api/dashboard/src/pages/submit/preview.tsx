@@ -89,6 +89,9 @@ function Accepted({ preview, fields }: { preview: Preview; fields: Field[] }) {
           <p>{one}</p>
         </Warning>
       ))}
+      {preview.advice.map((one) => (
+        <p key={one}>{one}</p>
+      ))}
       <details>
         <summary>All fields, including defaults</summary>
         <dl className="facts">
