@@ -1,18 +1,21 @@
 """A job reads each weight of its model twice, and its own result at most once."""
 
 import json
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook
 from transformers import PretrainedConfig
 
 from db.files.sealed_folder import seal
 from db.spec.prune_spec import PruneSpec
-from tests.models import FAMILIES, MIXTURES, random_ids, write_model
+from tests.models import FAMILIES, MIXTURES, VOCABULARY, random_ids, write_model
 from tests.worker.counted_reads import CountedReads
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
@@ -60,6 +63,46 @@ def test_further_texts_read_each_weight_once_more_together(
     source, pruned = counted_job(tmp_path, MODELS["llama"], monkeypatch, eval_texts=texts)
     assert {times for tensor, times in source.items() if is_of_block(tensor)} == {3}
     assert {times for tensor, times in pruned.items() if is_of_block(tensor)} == {1}
+
+
+def test_an_evaluation_is_one_pass_of_its_text_through_each_model(tmp_path: Path) -> None:
+    few, many = (counted_tokens(tmp_path / str(count), eval_samples=count) for count in (1, 2))
+    added = 16  # tokens of a window
+    assert few.layers.keys() == many.layers.keys()
+    assert {many.layers[place] - few.layers[place] for place in few.layers} == {2 * added}
+    assert many.head - few.head == 2 * (added - 1)  # nothing follows the last one
+
+
+@dataclass
+class Passed:
+    """How many tokens have passed through each layer of the blocks, and through the head."""
+
+    layers: Counter[int]
+    head: int = 0
+
+
+def counted_tokens(folder: Path, **fields: Any) -> Passed:
+    """Run a job; count the tokens with a hook of torch."""
+    dense, out = write_model(folder / "dense", MODELS["llama"]), folder / "out"
+    files = {"model": str(dense), "dataset": write_rows(folder / "rows.jsonl", 0)}
+    out.mkdir()
+    passed, places = Passed(Counter()), dict[nn.Module, int]()
+
+    def count(module: nn.Module, _: Any, output: Any) -> None:
+        if isinstance(module, nn.Linear):
+            tokens = output.shape[:-1].numel()
+            if output.shape[-1] == VOCABULARY:
+                passed.head += tokens
+            else:
+                passed.layers[places.setdefault(module, len(places))] += tokens
+
+    hook = register_module_forward_hook(count)
+    try:
+        spec = PruneSpec.model_validate(files | PATTERN | fields)
+        run_to_end(prune(spec, out, Resources(device="cpu")))
+    finally:
+        hook.remove()
+    return passed
 
 
 def counted_job(

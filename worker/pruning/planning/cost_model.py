@@ -171,9 +171,9 @@ class _CostModel:
     def _head(self) -> Cost:
         """Return the cost of the head, the losses and the comparison of predictions."""
         work, vocabulary = self.windows, self._shape.vocabulary
+        compared = work.compared_windows * work.measured_seq_len
         losses = 1 + (work.dense_windows is None)  # the dense loss may be known
-        tokens = losses * work.evaluation_tokens
-        tokens += 2 * work.compared_windows * work.measured_seq_len  # the logits of both models
+        tokens = 2 * compared + losses * (work.evaluation_tokens - compared)
         tokens += 3 * work.calibration_tokens * work.runs_backward
         if (measuring := work.measuring) is not None and measuring.needs_losses:
             tokens += measuring.passes * measuring.models * measuring.windows * measuring.tokens

@@ -107,44 +107,52 @@ class Evaluation:
     def losses(self, streams: Streams, head: Weights) -> WindowLosses:
         """Return the dense and the pruned model's mean losses per token of each window.
 
-        The third part is what ``token_distances`` finds, as means of each of the first windows.
+        The third part is what ``token_distances`` finds, as means of each of the first windows; the
+        losses of these windows are among it, so that no logits are computed again for them.
         ``head`` are the weights of the head, which both models have.
         """
         if not self._ranks.sum_of(len(self._batches)):
             return [], [], []
         with self._meta_model.loaded_head(head):
+            compared = self._distances(streams)
+            pruned = self._losses(streams.evaluation, compared[:, 1])
             dense = (
-                self._losses(streams.dense_evaluation)
+                self._losses(streams.dense_evaluation, compared[:, 0])
                 if self._dense_losses is None
                 else list(self._dense_losses)
             )
-            return dense, self._losses(streams.evaluation), self._distances(streams)
+        rows: list[list[float]] = self._ranks.concatenate(compared.flatten()).view(-1, 4).tolist()
+        return dense, pruned, rows
 
-    def _distances(self, streams: Streams) -> list[list[float]]:
-        """Compare the predictions of both models on the first windows of all ranks."""
-        if self._token_distances is None:
-            return []
-        head, means = (self._meta_model, self._block_inputs), [torch.empty(0, dtype=torch.float64)]
-        for index in range(self._batches_before(self._most)):
-            count = self._most - self._starts[index]
-            states = streams.dense_evaluation[index][:count], streams.evaluation[index][:count]
-            ids = self._batches[index][:count]
-            means.append(
-                batch_distances((head, head), states, ids, self._token_distances).flatten()
-            )
-        rows: list[list[float]] = self._ranks.concatenate(torch.cat(means)).view(-1, 4).tolist()
-        return rows
+    def _distances(self, streams: Streams) -> Tensor:
+        """Compare the predictions on the first of this rank's windows, ``[windows, 4]`` float64."""
+        head, means = (self._meta_model, self._block_inputs), [torch.empty(0, 4).double()]
+        if self._token_distances is not None:
+            for index in range(self._batches_before(self._most)):
+                count = self._most - self._starts[index]
+                states = streams.dense_evaluation[index][:count], streams.evaluation[index][:count]
+                ids = self._batches[index][:count]
+                means.append(batch_distances((head, head), states, ids, self._token_distances))
+        return torch.cat(means)
+
+    def _losses(self, states: Activations, compared: Tensor) -> list[float]:
+        """Return the losses of all ranks' windows.
+
+        ``compared`` are the losses of the first of this rank's windows, which are known.
+        """
+        known = [max(0, self._most - start) for start in self._starts]
+        left = [at for at, ids in enumerate(self._batches) if known[at] < len(ids)]
+        rest = window_losses(
+            self._meta_model,
+            self._block_inputs,
+            (states[at][known[at] :] for at in left),
+            (self._batches[at][known[at] :] for at in left),
+            self._token_loss,
+        )
+        own = torch.cat([compared, torch.tensor(rest, dtype=torch.float64)])
+        losses: list[float] = self._ranks.concatenate(own).tolist()
+        return losses
 
     def _batches_before(self, window: int) -> int:
         """Return how many of this rank's batches start before a window of all ranks' windows."""
         return sum(start < window for start in self._starts)
-
-    def _losses(self, states: Activations) -> list[float]:
-        return window_losses(
-            self._meta_model,
-            self._block_inputs,
-            states,
-            self._batches,
-            self._token_loss,
-            self._ranks,
-        )

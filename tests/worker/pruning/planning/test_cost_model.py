@@ -83,7 +83,6 @@ def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed
     [
         replace(WORK, calibration_windows=129),
         replace(WORK, evaluation_windows=65),
-        replace(WORK, compared_windows=16),
         replace(WORK, seq_len=1025),
         replace(WORK, evaluation_seq_len=1025),
         replace(WORK, propagation="reference"),
