@@ -45,7 +45,7 @@ test-chart: $(INSTALLED)-chart ## Render the Helm chart and validate it for thre
 test-upgrade: $(INSTALLED)-dev ## Replace the processes of an older version, whose Python is OLD, while jobs run
 	$(BIN)/python -m tests.upgrades.rolling --old $(OLD) $(ARGS)
 
-test-latest: $(INSTALLED)-dev ## Run the quick tests and the demo with the newest of all packages, in an environment of its own
+test-latest: ## Run the quick tests and the demo with the newest of all packages, in an environment of its own
 	mkdir -p build && : > build/latest.txt
 	$(test-with-these-versions)
 
