@@ -73,6 +73,7 @@ from db.startup.artifact_storage import check_artifacts
 from db.startup.encryption_keys import check_encryption, read_cipher
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
+from db.startup.read_settings import read_settings
 
 STATEMENT_TIMEOUT = timedelta(seconds=10)
 BUSY_TIMEOUT = timedelta(seconds=4)
@@ -124,7 +125,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     redaction.install()
     if settings is None:
         with checks.exit_on_error("api"):
-            settings = checks.read_settings(ApiSettings)
+            settings = read_settings(ApiSettings)
             checks.require([*checks.folders(settings), checks.database(settings.database)])
             checks.require([check_encryption(settings), *check_artifacts(settings)])
             keep_private(settings.data_dir)

@@ -17,6 +17,7 @@ from db.startup.artifact_storage import check_artifacts
 from db.startup.connection_limit import connection_limit
 from db.startup.encryption_keys import check_encryption
 from db.startup.program import command
+from db.startup.read_settings import read_settings
 
 SHUTDOWN_TIMEOUT_S = 5
 """How long a shutdown waits for open requests; without a limit, event streams would prevent it."""
@@ -34,7 +35,7 @@ def main() -> None:
     # The application reads its settings again: whether a key is needed depends on the host.
     os.environ |= {f"ZPRUNER_{name.upper()}": str(value) for name, value in given.items()}
     with checks.exit_on_error("api"):
-        settings = checks.read_settings(ApiSettings)
+        settings = read_settings(ApiSettings)
         if settings.api_workers > 1 and settings.api_process is None:
             _supervise(settings)
     sys.setswitchinterval(SWITCH_INTERVAL_S)

@@ -6,6 +6,7 @@ from db.schema.migration import downgrade, migrate
 from db.startup import checks
 from db.startup.env_file import warn_of_ignored_file
 from db.startup.private_files import keep_private
+from db.startup.read_settings import read_settings
 from db.startup.settings import Settings
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     target = parser.parse_args().to
     warn_of_ignored_file("zpruner part migrate")
     with checks.exit_on_error("migrate"):
-        settings = checks.read_settings(Settings)
+        settings = read_settings(Settings)
         checks.require([checks.database(settings.database, needs_tables=False)])
         if target is not None:
             checks.require([checks.downgrade_target(settings.database, target)])

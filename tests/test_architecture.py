@@ -23,7 +23,7 @@ STARTS = (
     ("worker.pool.checks", ("celery", "fastapi", "httpx", "numpy")),
     (
         "worker.ping",
-        ("db.tables.jobs", "fastapi", "httpx", "numpy", "worker.settings", "worker.tasks"),
+        ("celery", "db.startup.settings", "httpx", "kombu", "sqlalchemy", "worker.tasks"),
     ),
     ("worker.program", ("fastapi", "httpx", "numpy", "zpruner.client")),
     ("zpruner.cli.commands.main", ("celery", "fastapi", "numpy", "sqlalchemy")),

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from api.core.settings import ApiSettings
+from db.startup.connection_settings import MAX_S, ConnectionSettings
 from db.startup.server_settings import ServerSettings
 from db.startup.setting_names import NAMES_FILE, PREFIX
-from db.startup.settings import MAX_S, Settings
+from db.startup.settings import Settings
 from worker.settings import WorkerSettings
 from zpruner.serve.serve import ServeSettings
 
@@ -52,8 +53,10 @@ def between_marks(page: Path, text: str) -> str:
 
 def _prefixed(part: type[Settings]) -> list[str]:
     """Return the fields that the class itself defines and whose variables start with ``PREFIX``."""
-    fields = part.model_fields
-    return [name for name in part.__annotations__ if fields[name].validation_alias is None]
+    fields, own = part.model_fields, dict(part.__annotations__)
+    if part is Settings:
+        own |= ConnectionSettings.__annotations__
+    return [name for name in fields if name in own and fields[name].validation_alias is None]
 
 
 def _section(part: type[Settings]) -> str:

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from db.events.transitions import LEASE
-from db.startup.settings import Grace, Roots, Seconds, Settings
+from db.startup.connection_settings import Seconds
+from db.startup.settings import Grace, Roots, Settings
 from worker.device import is_cpu
 from worker.jobs.resources import Resources, valid_device_name
 

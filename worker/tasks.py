@@ -26,6 +26,7 @@ from db.jobs import releases
 from db.startup import checks, tracing
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
+from db.startup.read_settings import read_settings
 from worker.attempts.engine import prune as engine
 from worker.attempts.run import Runner
 from worker.control import relay
@@ -39,7 +40,7 @@ from worker.settings import WorkerSettings
 redaction.install()
 logger = logging.getLogger(__name__)
 with checks.exit_on_error("worker"):
-    settings = checks.read_settings(WorkerSettings)
+    settings = read_settings(WorkerSettings)
 sessions = open_sessions(settings.database)
 store, uploads = open_store(settings), open_uploads(settings)
 stopping = threading.Event()

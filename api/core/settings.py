@@ -10,8 +10,9 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from db.spec.datasets.files import MAX_TEXT_BYTES
 from db.spec.prices import Prices
+from db.startup.connection_settings import Seconds
 from db.startup.server_settings import ServerSettings
-from db.startup.settings import Seconds, check_queues, parse_json
+from db.startup.settings import check_queues, parse_json
 
 
 def _split(value: object) -> object:

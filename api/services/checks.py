@@ -13,7 +13,8 @@ import httpx
 
 from api.core.settings import ApiSettings
 from db.startup import checks
-from db.startup.checks import Finding, SettingsError
+from db.startup.checks import Finding
+from db.startup.read_settings import SettingsError, read_settings
 
 _GRACE_S = 0.5
 """For the error of a request that reaches its own limit."""
@@ -51,7 +52,7 @@ def dashboard() -> Finding:
 
 def main() -> None:
     try:
-        settings = checks.read_settings(ApiSettings)
+        settings = read_settings(ApiSettings)
     except SettingsError as error:
         checks.print_findings(checks.settings_findings(error))
     else:

@@ -8,6 +8,7 @@ from db.schema.migration import migrate
 from db.startup import checks
 from db.startup.env_file import warn_of_ignored_file
 from db.startup.private_files import keep_private
+from db.startup.read_settings import read_settings
 from db.startup.settings import Settings
 from db.tables.access import AccessScope
 
@@ -28,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warn_of_ignored_file("zpruner keys bootstrap")
     with checks.exit_on_error("keys"):
-        settings = checks.read_settings(Settings)
+        settings = read_settings(Settings)
         database = settings.database
         checks.require([checks.database(database, needs_tables=False)])
         keep_private(settings.data_dir)

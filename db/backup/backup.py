@@ -38,6 +38,7 @@ from db.startup import checks
 from db.startup.encryption_keys import read_cipher
 from db.startup.env_file import warn_of_ignored_file
 from db.startup.private_files import UMASK
+from db.startup.read_settings import read_settings
 from db.startup.settings import Settings
 from db.tables.artifacts import Artifact
 from db.tables.datasets import Dataset
@@ -78,7 +79,7 @@ def main() -> None:
     warn_of_ignored_file("zpruner backup")
     os.umask(UMASK)
     with checks.exit_on_error("backup"), reported():
-        settings = checks.read_settings(Settings)
+        settings = read_settings(Settings)
         checks.require([checks.database(settings.database, needs_tables=False)])
         _require_tables(settings.database)
         manifest = back_up(source_of(settings), folder)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from db.core.fsync import sync_folder
 from db.spec.datasets.upload_store import SUFFIXES
-from db.startup.checks import SettingsError
+from db.startup.read_settings import SettingsError
 from db.tables.artifacts import Artifact
 from db.tables.datasets import Dataset
 from zpruner.files.digests import file_sha256

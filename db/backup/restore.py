@@ -26,6 +26,7 @@ from db.startup import checks
 from db.startup.encryption_keys import read_cipher
 from db.startup.env_file import warn_of_ignored_file
 from db.startup.private_files import keep_private
+from db.startup.read_settings import read_settings
 from db.startup.settings import Settings
 from db.tables.artifacts import Artifact
 
@@ -52,7 +53,7 @@ def main() -> None:
         if arguments.check:
             manifest = require_intact(folder)
         else:
-            manifest = restore(folder, checks.read_settings(Settings), not arguments.without_key)
+            manifest = restore(folder, read_settings(Settings), not arguments.without_key)
     done = "is intact" if arguments.check else "is restored; start the service"
     jobs = manifest.rows.get("jobs", 0)
     sys.stdout.write(f"The backup of {jobs} jobs as of {manifest.made_at:%F %T} UTC {done}.\n")

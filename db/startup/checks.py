@@ -12,8 +12,6 @@ from tempfile import TemporaryFile
 from typing import Literal, TypeVar
 
 from kombu import Connection
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.core.broker_names import TRANSPORT_OPTIONS
@@ -27,8 +25,8 @@ from db.schema.revision import (
     known_revisions,
     schema_state,
 )
-from db.startup.env_file import read_env_file
-from db.startup.setting_names import PREFIX, unknown_names
+from db.startup.read_settings import SettingsError
+from db.startup.setting_names import PREFIX
 from db.startup.settings import Settings
 
 State = Literal["ok", "absent", "wrong"]
@@ -39,12 +37,7 @@ CONNECT_TIMEOUT_S = 5.0
 RETRY_EVERY_S = 0.25
 EXIT_CODE = 2
 
-SettingsT = TypeVar("SettingsT", bound=Settings)
 T = TypeVar("T")
-
-
-class SettingsError(Exception):
-    """The settings are not valid; the message has a line for each error."""
 
 
 @dataclass(frozen=True)
@@ -77,29 +70,6 @@ def error_text(error: Exception) -> str:
     if isinstance(error, SQLAlchemyError):
         return f"the database reported an error: {_first_line(error)}"
     return str(error)
-
-
-def read_settings(kind: type[SettingsT], **given: object) -> SettingsT:
-    """Read settings from the environment and the file of settings; arguments take precedence.
-
-    Raises:
-        SettingsError: a value is not valid, there is no setting for one of the ``ZPRUNER_*``
-            variables, or the file cannot be read.
-    """
-    errors: list[str] = []
-    try:
-        read_env_file()
-        errors += unknown_names()
-        settings = kind.model_validate(given)
-    except ValidationError as error:
-        # A value of a union type has an error for each member; keep one line for each setting.
-        first = {detail["loc"][0]: detail for detail in reversed(error.errors())}
-        raise SettingsError("\n".join([*errors, *map(_value_line, first.values())])) from None
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"The file of settings cannot be used: {error}.") from None
-    if errors:
-        raise SettingsError("\n".join(errors))
-    return settings
 
 
 def require(findings: Iterable[Finding]) -> None:
@@ -215,16 +185,6 @@ NEWER = (
     "is at migration {}, which belongs to a newer version of Z-Pruner. Start that version, or "
     "restore the backup from before the upgrade (docs/upgrades.md)."
 )
-
-
-def _value_line(error: ErrorDetails) -> str:
-    name = str(error["loc"][0]).upper()
-    name = name if name.startswith("HF_") else PREFIX + name
-    why = error["msg"].removeprefix("Value error, ").rstrip(".")
-    return redact(
-        f"{name}={error['input']}: {why}. Correct it, in the environment or in .env, or "
-        "remove it for the default (docs/settings.md)."
-    )
 
 
 def _writable(folder: Path, name: str, subject: str, ok: str = "") -> Finding:

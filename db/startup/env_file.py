@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from db.startup.settings import Settings
+from db.startup.connection_settings import ConnectionSettings
 
 VARIABLE, DATA_DIR = "ZPRUNER_ENV_FILE", "ZPRUNER_DATA_DIR"
 PREFIXES = ("AWS_", "HF_", "OTEL_", "ZPRUNER_")
@@ -45,7 +45,7 @@ def env_file() -> Path:
         if not (path := Path(os.path.expanduser(named))).is_file():
             raise FileNotFoundError(f"{VARIABLE}={named}: no such file")
         return path
-    folder = os.environ.get(DATA_DIR) or Settings.model_fields["data_dir"].default
+    folder = os.environ.get(DATA_DIR) or ConnectionSettings.model_fields["data_dir"].default
     return Path(os.path.expanduser(folder), ".env")
 
 

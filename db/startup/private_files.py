@@ -5,7 +5,8 @@ import resource
 import stat
 from pathlib import Path
 
-from db.startup.checks import PRIVATE, SettingsError, data_folder, require
+from db.startup.checks import PRIVATE, data_folder, require
+from db.startup.read_settings import SettingsError
 
 UMASK = 0o077
 OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -4,12 +4,10 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from datetime import timedelta
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import (
     BeforeValidator,
@@ -20,7 +18,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -29,11 +27,9 @@ from db.buckets.readable_buckets import ReadableBuckets
 from db.core.broker_names import GPU_QUEUE, QUEUE_NAME
 from db.core.logging_setup import Format
 from db.core.retention_rules import RetentionRule, RetentionRules
+from db.startup.connection_settings import MAX_S, ConnectionSettings, FullPath
 
 OUTPUT_URL = r"(https?|s3)://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9][A-Za-z0-9._=+@-]*)*/?"
-MAX_S = 10 * 365 * 86_400
-"""Ten years, so that adding it to a date cannot overflow."""
-Seconds = Annotated[float, Field(gt=0, le=MAX_S)]
 Grace = Annotated[float, Field(ge=0, le=MAX_S)]
 
 
@@ -87,31 +83,9 @@ RULES = TypeAdapter[tuple[RetentionRule, ...]](RetentionRules)
 Rules = Annotated[RetentionRules, NoDecode, BeforeValidator(partial(parse_json, RULES, ()))]
 NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 
-LEAST_HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 
-
-class Settings(BaseSettings):
+class Settings(ConnectionSettings):
     """The shared settings. By default the database, broker and files are in one data folder."""
-
-    # docs/settings.md is generated from the fields and the text below each: `make generated`.
-    model_config = SettingsConfigDict(
-        env_prefix="ZPRUNER_", extra="ignore", use_attribute_docstrings=True
-    )
-
-    data_dir: Path = Path("~/.local/share/zpruner")
-    """Database, broker, staging, artifacts, uploaded datasets, measured losses of dense models and
-    the speed of the machine; private to its user (mode 0700, set at each start)."""
-
-    env_file: Path | None = None
-    """A file with settings, and with `AWS_…`, `HF_…` and `OTEL_…` variables; by default `.env` in
-    the data folder, if there is one. Variables of the environment take precedence."""
-
-    database_url: SecretStr | None = None
-    """By default SQLite in the data folder; a service on several hosts needs
-    `postgresql+psycopg://…`."""
-
-    broker_url: SecretStr | None = None
-    """`redis://…` or `rediss://…`; by default the embedded broker."""
 
     artifact_url: str | None = None
     """Where finished files and uploaded datasets are stored: `file:///folder`, or
@@ -123,7 +97,7 @@ class Settings(BaseSettings):
     encrypts, all of them decrypt. Every process of the service needs the same
     (docs/access.md#the-key-of-the-secrets)."""
 
-    secrets_key_file: Path | None = None
+    secrets_key_file: FullPath | None = None
     """A file with this key, instead of `ZPRUNER_SECRETS_KEY`; by default `secrets.key` in the data
     folder, which `zpruner serve` creates."""
 
@@ -162,24 +136,11 @@ class Settings(BaseSettings):
     tracing: bool = False
     """Whether traces are sent, as the `OTEL_…` variables configure (docs/operations.md#traces)."""
 
-    beat_every_s: Seconds = 15
-    """Interval of the heartbeats of processes. A process without one for three intervals, and for
-    at least 15 seconds, is restarted by `zpruner serve`; if it is `control`, `/readyz` fails."""
-
-    @field_validator("data_dir", "secrets_key_file")
-    @classmethod
-    def _expand(cls, value: Path | None) -> Path | None:
-        try:
-            return value and value.expanduser().absolute()
-        except RuntimeError as error:  # an unknown user, as in ~nobody
-            raise ValueError(str(error)) from None
-
     @field_validator("database_url")
     @classmethod
     def _is_database(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
             return None
-        _require_scheme(value, "postgresql+psycopg://", "sqlite:///")
         try:
             url = make_url(value.get_secret_value())
         except (ArgumentError, ValueError) as error:
@@ -195,20 +156,6 @@ class Settings(BaseSettings):
     def _is_location(cls, value: str | None) -> str | None:
         if value is not None:
             parse_location(value)
-        return value
-
-    @field_validator("broker_url")
-    @classmethod
-    def _is_broker(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        _require_scheme(value, "redis://", "rediss://", "redis+socket://")
-        try:
-            _ = urlsplit(value.get_secret_value()).port
-        except ValueError as error:
-            raise PydanticCustomError(
-                "url", "It is not a URL: {why}", {"why": str(error)}
-            ) from None
         return value
 
     @field_validator("queues", "webhook_networks", "output_urls", "input_urls", mode="before")
@@ -250,28 +197,6 @@ class Settings(BaseSettings):
         return urls
 
     @property
-    def heartbeat_timeout(self) -> timedelta:
-        """The time without a heartbeat after which a process counts as frozen.
-
-        It is three heartbeat intervals, but at least 15 seconds.
-        """
-        return max(LEAST_HEARTBEAT_TIMEOUT, timedelta(seconds=3 * self.beat_every_s))
-
-    @property
-    def database(self) -> str:
-        """The database's URL; SQLite in the data folder by default."""
-        if self.database_url is not None:
-            return self.database_url.get_secret_value()
-        return f"sqlite:///{self.data_dir / 'zpruner.db'}"
-
-    @property
-    def broker(self) -> str:
-        """The broker's URL; by default the socket of the embedded broker."""
-        if self.broker_url is not None:
-            return self.broker_url.get_secret_value()
-        return f"redis+socket://{self.data_dir / 'broker' / 'broker.sock'}"
-
-    @property
     def encryption_key_file(self) -> Path:
         """The file with the encryption key of callers' secrets, unless a setting has the key."""
         return self.secrets_key_file or self.data_dir / "secrets.key"
@@ -303,10 +228,3 @@ class Settings(BaseSettings):
     def _shared_dir(self) -> Path:
         location = self.artifact_location
         return location if isinstance(location, Path) else self.data_dir
-
-
-def _require_scheme(value: SecretStr, *known: str) -> None:
-    if not value.get_secret_value().startswith(known):
-        raise PydanticCustomError(
-            "scheme", "It should begin with {known}", {"known": " or ".join(known)}
-        )

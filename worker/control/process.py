@@ -24,6 +24,7 @@ from db.startup.fork_requests import inherited
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
 from db.startup.program import stop_signal
+from db.startup.read_settings import read_settings
 from db.webhooks.fanout import fan_out
 from worker.control import cleanup, retention
 from worker.control.broker import Broker
@@ -47,7 +48,7 @@ def main() -> None:
     argparse.ArgumentParser("zpruner part control", description=main.__doc__).parse_args()
     redaction.install()
     with checks.exit_on_error("control"):
-        settings = checks.read_settings(WorkerSettings)
+        settings = read_settings(WorkerSettings)
         checks.require(check_control(settings))
         keep_private(settings.data_dir)
     configure(settings.log_format, logging.WARNING)

@@ -16,6 +16,7 @@ from db.startup.encryption_keys import check_encryption
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
 from db.startup.program import stop_signal
+from db.startup.read_settings import read_settings
 from db.startup.settings import Settings
 from worker.outputs.dispatcher import OutputDispatcher
 from worker.outputs.hub import limit_responses
@@ -32,7 +33,7 @@ def main() -> None:
     _limit_memory()
     redaction.install()
     with checks.exit_on_error("outputs"):
-        settings = checks.read_settings(Settings)
+        settings = read_settings(Settings)
         checks.require(
             [
                 checks.data_folder(settings.data_dir),

@@ -12,8 +12,9 @@ from importlib import import_module
 
 from db.startup import checks
 from db.startup.artifact_storage import check_artifacts
-from db.startup.checks import Finding, SettingsError
+from db.startup.checks import Finding
 from db.startup.encryption_keys import check_encryption
+from db.startup.read_settings import SettingsError, read_settings
 from worker.device import NoDeviceError, detect, detect_in_subprocess
 from worker.jobs.signature import check_signing_key
 from worker.pool.processor_check import check_processor
@@ -68,7 +69,7 @@ def check_torch(device_name: str) -> list[Finding]:
 
 def main() -> None:
     try:
-        settings = checks.read_settings(WorkerSettings)
+        settings = read_settings(WorkerSettings)
     except SettingsError as error:
         checks.print_findings(checks.settings_findings(error))
     else:

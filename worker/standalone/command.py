@@ -22,6 +22,7 @@ from db.spec.field_errors import reason_of, remedy_of, shown_value
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.patterns import implied_sparsity
 from db.startup import checks
+from db.startup.read_settings import read_settings
 from worker.attempts.engine import prune
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
@@ -67,7 +68,7 @@ def command(
         _own_errors_printed(),
         checks.exit_on_error("zpruner prune"),
     ):
-        settings = checks.read_settings(WorkerSettings)
+        settings = read_settings(WorkerSettings)
         checks.require([check_signing_key(settings.signing_key_file)])
         resources = Resources(
             task_roots=settings.task_roots,

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 PROGRAMS = {
     "api": "api.program",
@@ -28,6 +29,8 @@ PROGRAMS = {
 }
 SHARED = {"certify", "expand"}
 """Programs that share a module; the name of the program is the module's first argument."""
+PING_NEEDS = ("sqlalchemy", "kombu", "redis")
+"""The packages that ``ping`` needs beside those of a client."""
 RUN = "db.startup.program"
 """Runs the others. It is not imported here, because a client's command line cannot import it."""
 
@@ -35,6 +38,12 @@ RUN = "db.startup.program"
 def command(program: str, *arguments: str) -> list[str]:
     name = [program] if program in SHARED else []
     return [sys.executable, "-P", "-m", RUN, PROGRAMS[program], *name, *arguments]
+
+
+def replace_process(program: str, *arguments: str) -> NoReturn:
+    """Run a program in place of this process."""
+    words = command(program, *arguments)
+    os.execve(words[0], words, environment())  # noqa: S606 - our own program
 
 
 def environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:

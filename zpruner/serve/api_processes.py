@@ -14,6 +14,7 @@ from db.core.logging_setup import configure
 from db.startup import checks
 from db.startup.private_files import keep_private
 from db.startup.program import stop_signal
+from db.startup.read_settings import read_settings
 from db.startup.server_settings import ServerSettings
 from zpruner.parts import programs
 from zpruner.serve.preconditions import ServeError, listening
@@ -34,7 +35,7 @@ def main() -> None:
     stop, supervisor = stop_signal(), Supervisor()
     try:
         with checks.exit_on_error("api"):
-            settings = checks.read_settings(ServerSettings)
+            settings = read_settings(ServerSettings)
             keep_private(settings.data_dir)
         configure(settings.log_format)
         with listening(settings.host, settings.port) as sockets, api_folder(settings) as folder:

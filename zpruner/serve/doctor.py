@@ -12,7 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from db.startup import env_file
-from db.startup.checks import EXIT_CODE, Finding, SettingsError, read_settings, settings_findings
+from db.startup.checks import EXIT_CODE, Finding, settings_findings
+from db.startup.read_settings import SettingsError, read_settings
 from db.startup.server_settings import ServerSettings
 from zpruner.serve import checks
 from zpruner.serve.checks import installed

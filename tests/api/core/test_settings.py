@@ -1,7 +1,7 @@
 import pytest
 
 from api.core.settings import ApiSettings
-from db.startup.checks import SettingsError, read_settings
+from db.startup.read_settings import SettingsError, read_settings
 
 
 def test_prices_are_those_of_queues_that_jobs_can_name(monkeypatch: pytest.MonkeyPatch) -> None:

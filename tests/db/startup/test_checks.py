@@ -12,14 +12,8 @@ from sqlalchemy import create_engine, text
 
 from api.core.settings import ApiSettings
 from db.schema.migration import migrate, migration_config
-from db.startup.checks import (
-    SettingsError,
-    broker,
-    database,
-    downgrade_target,
-    folders,
-    read_settings,
-)
+from db.startup.checks import broker, database, downgrade_target, folders
+from db.startup.read_settings import SettingsError, read_settings
 from db.startup.settings import Settings
 from tests.db.postgres import admin
 from tests.recipes import bash

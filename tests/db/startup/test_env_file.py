@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from db.startup.checks import SettingsError, read_settings
 from db.startup.env_file import VARIABLE, read_env_file, warn_of_ignored_file
+from db.startup.read_settings import SettingsError, read_settings
 from db.startup.server_settings import ServerSettings
 
 LINES = """

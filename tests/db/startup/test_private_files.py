@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from db.startup.checks import SettingsError
 from db.startup.private_files import keep_private
+from db.startup.read_settings import SettingsError
 
 
 @pytest.fixture(autouse=True)

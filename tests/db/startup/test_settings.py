@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from db.startup.checks import SettingsError, read_settings
+from db.startup.read_settings import SettingsError, read_settings
 from db.startup.settings import Settings
 
 

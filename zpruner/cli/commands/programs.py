@@ -1,6 +1,5 @@
 """Commands that start other programs, which need packages that a client may lack."""
 
-import os
 from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Any, NoReturn
@@ -20,7 +19,7 @@ from zpruner.cli.prune_options import (
     PlanOption,
 )
 from zpruner.cli.terminal import stderr
-from zpruner.parts.programs import command, environment
+from zpruner.parts.programs import PING_NEEDS, replace_process
 
 PASS_ARGUMENTS_ON = {
     "allow_extra_args": True,
@@ -151,7 +150,7 @@ def control(context: typer.Context) -> None:
 @part.command(context_settings=PASS_ARGUMENTS_ON)
 def ping(context: typer.Context) -> None:
     """Exit with 0 if the named process responds: a worker of this machine, or control."""
-    _exec("ping", context.args, WORKER, "worker")
+    _exec("ping", context.args, PING_NEEDS, "service")
 
 
 def bootstrap(context: typer.Context) -> None:
@@ -166,5 +165,4 @@ def _exec(program: str, given: Iterable[str], needs: Iterable[str], extra: str) 
             f"{', '.join(missing)} not installed: pip install 'zpruner[{extra}]'", markup=False
         )
         raise typer.Exit(USAGE)
-    arguments = command(program, *given)
-    os.execve(arguments[0], arguments, environment())  # noqa: S606 - our own program
+    replace_process(program, *given)
