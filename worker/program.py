@@ -5,7 +5,9 @@ the application.
 """
 
 import argparse
+import warnings
 
+from celery.platforms import SecurityWarning
 from pydantic_core import PydanticCustomError
 
 from db.core.broker_names import GPU_QUEUE
@@ -16,6 +18,8 @@ WORKER = ("--quiet", "worker", "--without-gossip", "--without-mingle")
 
 
 def main() -> None:
+    # Celery warns of a superuser because a message could be code. Here it is JSON with a job's id.
+    warnings.simplefilter("ignore", SecurityWarning)
     arguments = _arguments()
     name = f"{arguments.name}@%h"
     app.worker_main([*WORKER, "-Q", arguments.queues, "-n", name, "-l", "INFO"])

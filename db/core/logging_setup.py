@@ -17,7 +17,15 @@ Format = Literal["text", "json"]
 
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 FIELDS = {"levelname": "level", "name": "logger"}
-VERBOSE_LOGGERS = ("alembic", "httpx", "httpx2")
+VERBOSE_LOGGERS = (
+    "alembic",
+    "celery.apps.worker",
+    "celery.worker.consumer.connection",
+    "httpx",
+    "httpx2",
+    "uvicorn.error",
+)
+"""What they log at ``INFO``, such as that a process has started, is of no use to an operator."""
 # uvicorn and Celery add the last two for their own formatters.
 OMITTED_ATTRS = [*RESERVED_ATTRS, "color_message", "data"]
 _fields: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default=MappingProxyType({}))

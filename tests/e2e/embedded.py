@@ -54,6 +54,7 @@ class Service:
     Attributes:
         measured_speed: the speed of this machine that the last service has measured; the next one
             need not measure it.
+        first_output: what the last start has printed until it was ready, to both outputs.
     """
 
     measured_speed: ClassVar[bytes] = b""
@@ -64,6 +65,7 @@ class Service:
         self.data_dir, self._inputs, self._settings, self._cwd = data_dir, inputs, settings, cwd
         self.url = f"http://127.0.0.1:{free_port()}"
         self.process: subprocess.Popen[str] | None = None
+        self.first_output = ""
 
     def start(self) -> None:
         """Start it and wait until it is ready.
@@ -75,6 +77,7 @@ class Service:
             self.speed_file.touch(mode=0o600)
             self.speed_file.write_bytes(self.measured_speed)
         with self.log_file.open("a") as log:
+            logged_before = len(self.log())
             self.process = subprocess.Popen(
                 [
                     sys.executable,
@@ -94,6 +97,8 @@ class Service:
         assert self.process.stdout is not None
         with self.process.stdout as output:
             line = output.readline() if select.select([output], [], [], START_WITHIN_S)[0] else ""
+            self.first_output = line + (output.readline() if line else "")
+        self.first_output += self.log()[logged_before:]
         if line != f"Z-Pruner is ready at {self.url}\n":
             raise StartError(f"zpruner serve did not start: {line or 'silence'}\n{self.log()}")
 

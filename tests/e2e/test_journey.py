@@ -155,6 +155,15 @@ def test_the_command_line_submits_follows_and_downloads(service: Service, tmp_pa
     assert str(tmp_path / "config.json") in downloaded.stdout.splitlines()
 
 
+def test_a_start_prints_the_address_and_the_data_folder_and_nothing_else(
+    shared_service: Service,
+) -> None:
+    assert shared_service.first_output.splitlines() == [
+        f"Z-Pruner is ready at {shared_service.url}",
+        f"Its data folder is {shared_service.data_dir}",
+    ]
+
+
 def test_a_running_job_stops_soon_after_its_cancellation(client: Client) -> None:
     job = submit(client, "slow", samples=128)
     until(client, job.id, is_in_the_middle)

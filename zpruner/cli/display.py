@@ -16,6 +16,8 @@ from rich.progress import (
 )
 
 from zpruner.cli.durations import duration_text
+from zpruner.cli.tables import figures_table
+from zpruner.cli.text_table import Table
 from zpruner.client.models.jobs import Event, GateFailure, JobFields, Preview, Problem, Result
 from zpruner.client.models.results import CancelledJobs
 
@@ -150,15 +152,20 @@ def result_text(result: Result) -> str:
     return "\n".join(lines)
 
 
-def summary(job: JobFields) -> str:
-    """Describe a job in a few lines."""
+def summary(job: JobFields) -> list[str | Table]:
+    """Describe a job in a few lines, and what it has measured in a table."""
     lines = [f"{job.id} {stage(job)} {job.progress.fraction:.0%}", *_fields(job.spec)]
     if job.lineage is not None:
         lines.append(f"  model made by {', '.join(job.lineage.jobs)} from {job.lineage.model}")
     lines += [f"  {left}"] if (left := time_left(job)) else []
-    figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
-    lines += [f"  {name} = {value}" for name, value in figures.items()]
-    lines += [f"  {sentence}" for sentence in _texts(job.result or {})]
+    if job.result is None:
+        return ["\n".join([*lines, *_ending(job)])]
+    return ["\n".join(lines), figures_table(job, job.result), *_ending(job)]
+
+
+def _ending(job: JobFields) -> list[str]:
+    """Describe what a job has measured beside the figures of its table, and how it ended."""
+    lines = [f"  {sentence}" for sentence in _texts(job.result or {})]
     lines += [f"  {sentence}" for sentence in _candidates(job.result or {})]
     lines += [f"  {sentence}" for sentence in _tasks(job.result or {})]
     lines += [f"  {sentence}" for sentence in _speed(job.result or {})]
@@ -176,7 +183,9 @@ def summary(job: JobFields) -> str:
         lines.append(f"  postponed: attempt {postponed.attempt} of {postponed.attempts} follows")
         lines += _reason(postponed.error)
     lines += _reason(job.error)
-    return "\n".join(lines)
+    if job.status == "succeeded" and job.size_bytes:
+        lines.append(f"  zpruner download {job.id} FOLDER writes its files")
+    return lines
 
 
 def cancelled_text(done: CancelledJobs) -> str:

@@ -75,6 +75,43 @@ def _recovery(part: Recovery) -> str:
     return f"{part.steps:,} steps{seconds}, {size_text(part.host_bytes)}, {scratch}"
 
 
+def figures_table(job: JobFields, metrics: Mapping[str, Any]) -> Table:
+    """Return a table of the dense and the pruned model of a job, and of its time and memory."""
+    table = Table("", "dense", "pruned", "ratio")
+    removed, parameters = metrics.get("parameters_removed"), metrics.get("parameters")
+    perplexity, before = metrics.get("dense_perplexity"), metrics.get("perplexity_before_recovery")
+    pairs = (
+        ("perplexity", perplexity, metrics.get("pruned_perplexity"), _number),
+        ("before recovery", perplexity, before, _number),
+        ("parameters", parameters and parameters + (removed or 0), parameters, _count),
+        ("weights", metrics.get("dense_weights_bytes"), metrics.get("weights_bytes"), size_text),
+    )
+    for name, dense, pruned, text in pairs:
+        if pruned is not None:
+            ratio = _number(pruned / dense) if dense else ""
+            table.add_row(name, "" if dense is None else text(dense), text(pruned), ratio)
+    amounts = (
+        ("zeros", metrics.get("sparsity"), _percent),
+        ("time", job.seconds, duration_text),
+        ("pruning", metrics.get("prune_seconds"), duration_text),
+        ("evaluation", metrics.get("evaluate_seconds"), duration_text),
+        ("peak memory", metrics.get("peak_memory_bytes"), size_text),
+        ("files", job.size_bytes, size_text),
+    )
+    for name, amount, text in amounts:
+        if amount is not None:
+            table.add_row(name, "", text(amount), "")
+    return table
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
 def comparison_table(found: Comparison) -> Table:
     """Return a table with a column for each job.
 

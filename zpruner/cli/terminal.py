@@ -99,7 +99,7 @@ def connect() -> Iterator[Client]:
 def print_response(
     response: Model,
     as_json: bool,
-    text: Callable[[Model], str | Table],
+    text: Callable[[Model], str | Table | Sequence[str | Table]],
     notes: Iterable[str] = (),
 ) -> None:
     """Print one or more responses as JSON, or else ``notes`` and then ``text(response)``."""
@@ -109,10 +109,11 @@ def print_response(
     for note in notes:
         stderr.print(note, markup=False)
     shown = text(response)
-    if isinstance(shown, str):
-        typer.echo(shown)
-    else:
-        print_table(shown)
+    for part in [shown] if isinstance(shown, str | Table) else shown:
+        if isinstance(part, str):
+            typer.echo(part)
+        else:
+            print_table(part)
 
 
 def print_secret(

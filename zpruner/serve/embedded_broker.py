@@ -7,6 +7,8 @@ from pathlib import Path
 MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes, with the terminating zero
 
 SERVERS = ("valkey-server", "redis-server")
+OVERCOMMIT = b"Memory overcommit must be enabled"
+"""What a server warns of that forks to write its data, if that is large; here it is a few kB."""
 
 
 class BrokerError(Exception):

@@ -17,19 +17,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from db.core import redaction
 from db.core.logging_setup import configure
 from db.schema.migration import migrate
-from db.startup.checks import SettingsError, error_text, read_settings, settings_findings
+from db.startup.checks import error_text, settings_findings
 from db.startup.encryption_keys import create_key_file
 from db.startup.env_file import warn_of_ignored_file
 from db.startup.fork_requests import FORK_REQUESTS_VARIABLE, connected
 from db.startup.private_files import keep_private
 from db.startup.program import stop_signal
+from db.startup.read_settings import SettingsError, read_settings
 from db.startup.server_settings import ServerSettings
 from db.startup.settings import Grace
 from db.startup.tracing import TracingError, is_enabled
 from zpruner.parts import programs
 from zpruner.serve import checks as parts
 from zpruner.serve.api_processes import api_children, api_folder
-from zpruner.serve.embedded_broker import BrokerError, broker_command
+from zpruner.serve.embedded_broker import OVERCOMMIT, BrokerError, broker_command
 from zpruner.serve.preconditions import ServeError, listening, locked, release_leases, require_admin
 from zpruner.serve.supervisor import Child, Supervisor
 
@@ -119,7 +120,7 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
             fds = [sock.fileno() for sock in sockets]
             for child in children(settings, fds, instance, folder, fork_requests):
                 supervisor.add(child)
-            _announce(supervisor, settings.url, instance, stop)
+            _announce(supervisor, settings, instance, stop)
             supervisor.run(stop)
         finally:
             logger.info("stopping")
@@ -174,7 +175,7 @@ def _start_broker(supervisor: Supervisor, settings: ServeSettings) -> None:
     folder = settings.data_dir / "broker"
     folder.mkdir(exist_ok=True, mode=0o700)
     (folder / "broker.sock").unlink(missing_ok=True)  # left by a killed server
-    supervisor.add(Child("broker", broker_command(folder), os.environ))
+    supervisor.add(Child("broker", broker_command(folder), os.environ, omit=OVERCOMMIT))
     deadline = time.monotonic() + 10
     while not (folder / "broker.sock").exists():
         if time.monotonic() > deadline:
@@ -182,15 +183,18 @@ def _start_broker(supervisor: Supervisor, settings: ServeSettings) -> None:
         time.sleep(0.02)
 
 
-def _announce(supervisor: Supervisor, url: str, instance: str, stop: threading.Event) -> None:
-    """Print the URL once the whole service is ready."""
-    began = time.monotonic()
+def _announce(
+    supervisor: Supervisor, settings: ServeSettings, instance: str, stop: threading.Event
+) -> None:
+    """Print the URL and the data folder once the whole service is ready."""
+    began, url = time.monotonic(), settings.url
     with httpx.Client(base_url=url, timeout=5, trust_env=False) as api:
         while not stop.wait(0.2):
             supervisor.check()
             reason = not_ready_reason(api, instance)
             if reason is None:
-                print(f"Z-Pruner is ready at {url}", flush=True)  # noqa: T201 - the output of this command
+                text = f"Z-Pruner is ready at {url}\nIts data folder is {settings.data_dir}"
+                print(text, flush=True)  # noqa: T201 - the output of this command
                 return
             if time.monotonic() - began - supervisor.longest_wait_s() > READY_TIMEOUT_S:
                 raise ServeError(f"{url} is not ready after {READY_TIMEOUT_S:g} s: {reason}")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import IO
 
 from db.startup.cpu_time import longest_wait_s, thread_times
 from db.startup.heartbeat_monitor import HeartbeatMonitor
@@ -35,6 +36,7 @@ class Child:
         silent_after_s: after this long without a heartbeat (`db.startup.heartbeat_pipe`), the
             process is considered frozen and is killed; None if it sends no heartbeats.
         fds: file descriptors that the process inherits.
+        omit: a line of the process's output that contains this is not shown; None to show all.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Child:
     grace_s: float = 5.0
     silent_after_s: float | None = None
     fds: Sequence[int] = ()
+    omit: bytes | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _monitor: HeartbeatMonitor | None = field(default=None, init=False)
     _failures: int = field(default=0, init=False)
@@ -63,10 +66,13 @@ class Child:
             self.command,
             env={**self.env, **pipe},
             pass_fds=[*self.fds, *map(int, pipe.values())],
-            stdout=STDERR,  # standard output is for the URL that `zpruner serve` prints
+            # Standard output is for the URL that `zpruner serve` prints.
+            stdout=STDERR if self.omit is None else subprocess.PIPE,
             process_group=0,
             preexec_fn=partial(exit_with_parent, os.getpid()),
         )
+        if self.omit is not None and (output := self.process.stdout) is not None:
+            threading.Thread(target=_show, args=(output, self.omit), daemon=True).start()
         if self._monitor is not None:
             self._monitor.watch(self.process.pid)
         self._started = time.monotonic()
@@ -161,3 +167,11 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _show(output: IO[bytes], omit: bytes) -> None:
+    """Copy a process's output to standard error, but for the lines that contain ``omit``."""
+    with output:
+        for line in output:
+            if omit not in line:
+                os.write(STDERR, line)

@@ -130,3 +130,19 @@ def test_children_end_with_a_killed_supervisor() -> None:
     owner.wait()
 
     eventually(lambda: has_ended(child))
+
+
+def test_the_output_of_a_child_is_shown_but_for_the_lines_to_omit(
+    supervisor: Supervisor, capfd: pytest.CaptureFixture[str]
+) -> None:
+    prints = ["sh", "-c", "echo WARNING overcommit; echo WARNING disk >&2; echo done; sleep 60"]
+    supervisor.add(Child("prints", prints, os.environ, omit=b"overcommit"))
+    shown = ""
+
+    def is_done() -> bool:
+        nonlocal shown
+        shown += capfd.readouterr().err
+        return "done" in shown
+
+    eventually(is_done)
+    assert sorted(shown.splitlines()) == ["WARNING disk", "done"]
