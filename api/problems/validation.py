@@ -24,6 +24,7 @@ REMEDIES = {
     "datetime_parsing": "Write it as 2026-01-05T09:30:00Z.",
     "datetime_type": "Write it as 2026-01-05T09:30:00Z.",
     "datetime_object_invalid": "Write it as 2026-01-05T09:30:00Z.",
+    "moment_or_duration": "Write it as 2026-01-05T09:30:00Z, or as 2h, 90m or 1d.",
     "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
     "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
     "ids_or_filter": 'Name the jobs, as in {{"ids": ["job_…"]}}, or what they have in common, as '

@@ -56,16 +56,14 @@ def _require_iso_format(value: object) -> object:
     """
     is_iso = isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value)
     if not is_iso and not isinstance(value, datetime):
-        raise PydanticCustomError(
-            "datetime_parsing", "Input should be a date with time and time zone"
-        )
+        raise PydanticCustomError("datetime_parsing", "is not a date with time and time zone")
     return value
 
 
 def _require_usual_year(value: datetime) -> datetime:
     """Refuse moments that some time zone or database cannot express."""
     if not FIRST_MOMENT <= value < LAST_MOMENT:
-        raise PydanticCustomError("moment", "Input should be from 1970 on and before 3000")
+        raise PydanticCustomError("moment", "is too early or too late")
     return value
 
 
@@ -87,8 +85,7 @@ def _duration_or_moment(
         return timedelta(**{_UNITS[value[-1]]: int(value[:-1])})
     if isinstance(value, str) and not re.match(r"\d{4}-", value):
         raise PydanticCustomError(
-            "datetime_parsing",
-            "Input should be a date with time and time zone, or a duration such as 2h, 90m or 1d",
+            "moment_or_duration", "is neither a date with time and time zone nor a duration"
         )
     timestamp: datetime = moment(value)
     return timestamp

@@ -29,7 +29,7 @@ Name = Annotated[
 
 def _check_future(moment: datetime) -> datetime:
     if moment <= datetime.now(UTC):
-        raise PydanticCustomError("past", "Input should be in the future")
+        raise PydanticCustomError("past", "is in the past")
     return moment
 
 

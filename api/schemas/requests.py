@@ -151,9 +151,7 @@ class CancelFilter(RequestModel):
     @model_validator(mode="after")
     def _restricts_something(self) -> Self:
         if not any(getattr(self, name) for name in type(self).model_fields):
-            raise PydanticCustomError(
-                "empty_filter", "Input should name at least one condition, such as status"
-            )
+            raise PydanticCustomError("empty_filter", "has no condition")
         return self
 
     def job_filter(self) -> JobFilter:
@@ -182,5 +180,5 @@ class CancelRequest(RequestModel):
     @model_validator(mode="after")
     def _require_one(self) -> Self:
         if (self.ids is None) == (self.filter is None):
-            raise PydanticCustomError("ids_or_filter", "Input should have either ids or filter")
+            raise PydanticCustomError("ids_or_filter", "has neither ids nor filter, or both")
         return self

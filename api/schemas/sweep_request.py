@@ -62,11 +62,11 @@ class SweepRequest(JobRequest):
     @model_validator(mode="after")
     def _require_grid_or_jobs(self) -> Self:
         if (not self.grid) == (not self.jobs):
-            raise PydanticCustomError("one_of_both", "Input should have either grid or jobs")
+            raise PydanticCustomError("one_of_both", "has neither grid nor jobs, or both")
         if self.grid and (count := prod(map(len, self.grid.values()))) > MAX_POINTS:
             raise PydanticCustomError(
                 "too_many_points",
-                "Its grid has {count} points; a sweep has at most {most}",
+                "has {count} points, and a sweep has at most {most}",
                 {"count": count, "most": MAX_POINTS},
             )
         return self

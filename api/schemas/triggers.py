@@ -39,9 +39,7 @@ def _check_filter_value(value: JsonValue) -> JsonValue:
             or len(str(item)) > 1000
             or "\0" in str(item)
         ):
-            raise PydanticCustomError(
-                "filter_value", "Input should be a short text, a number, true, false or null"
-            )
+            raise PydanticCustomError("filter_value", "is too long, or has the wrong type")
     return value
 
 
@@ -50,12 +48,10 @@ def _check_field(name: str) -> str:
     if field not in MAPPABLE or bool(dot and label) != (field == "labels"):
         raise PydanticCustomError(
             "job_field",
-            "Input should be a field of a job except model_secret and output, or labels.NAME",
+            "is not a field of a job that can be filled",
         )
     if label and re.fullmatch(LABEL_NAME, label) is None:
-        raise PydanticCustomError(
-            "label_name", "Input should have the name of a label after labels."
-        )
+        raise PydanticCustomError("label_name", "has no name of a label after labels.")
     return name
 
 

@@ -35,9 +35,7 @@ class UseQuery(RequestModel):
     @model_validator(mode="after")
     def _require_one_period(self) -> Self:
         if self.month is not None and (self.after or self.before):
-            raise PydanticCustomError(
-                "one_period", "Input should have either month or after and before"
-            )
+            raise PydanticCustomError("one_period", "is given in two ways")
         return self
 
     def period(self, present: datetime) -> tuple[datetime, datetime]:

@@ -23,7 +23,7 @@ def _check_is_json(value: JsonValue) -> JsonValue:
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:
-        raise PydanticCustomError("finite_number", "Input should be a finite number") from None
+        raise PydanticCustomError("finite_number", "is infinite, or not a number") from None
     return value
 
 

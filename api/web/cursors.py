@@ -57,7 +57,7 @@ def check_cursor(cursor: str, read: Callable[[str], object]) -> None:
     try:
         read(cursor)
     except InvalidCursorError:
-        message = "Input should be a next_cursor of this list"
+        message = "is not a cursor of this list"
         raise PydanticCustomError("cursor", message) from None
 
 

@@ -39,7 +39,7 @@ def _check_labels(pairs: list[str]) -> list[str]:
     """Refuse two values for one label, because no job has both."""
     pairs_seen = {_name_and_value(pair) for pair in pairs}
     if len({name for name, _ in pairs_seen}) < len(pairs_seen):
-        raise PydanticCustomError("label_twice", "A label has one value")
+        raise PydanticCustomError("label_twice", "has a label twice")
     return pairs
 
 

@@ -29,18 +29,17 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
                     "type": "/problems/invalid_request",
                     "title": "The request is not valid",
                     "status": 422,
-                    "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                    "detail": "sparsity 1.2: is too large. Use a value below 1.",
                     "code": "invalid_request",
                     "instance": "/v1/jobs",
                     "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                     "retryable": False,
-                    "hint": "Use a value below 1.0.",
+                    "hint": "Use a value below 1.",
                     "errors": [
                         {
                             "pointer": "/sparsity",
                             "code": "less_than",
-                            "detail": "sparsity 1.2: Input should be less than 1. "
-                            "Use a value below 1.0.",
+                            "detail": "sparsity 1.2: is too large. Use a value below 1.",
                         }
                     ],
                 },

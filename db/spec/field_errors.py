@@ -18,11 +18,11 @@ REMEDIES = {
     "finite_number": "Use a finite number.",
     "enum": "Use {expected}.",
     "literal_error": "Use {expected}.",
-    "too_short": "Use more entries: at least {min_length}.",
+    "too_short": "Use {min_length} or more.",
     "string_too_long": "Use at most {max_length} characters.",
-    "string_too_short": "Use more characters: at least {min_length}.",
+    "string_too_short": "Use {min_length} or more characters.",
     "string_pattern_mismatch": "Use something that matches {pattern}.",
-    "string_type": "Use a string.",
+    "string_type": "Use a text.",
     "string_unicode": "Use text that is valid Unicode.",
     "float_type": "Use a number.",
     "float_parsing": "Use a number.",
@@ -30,7 +30,7 @@ REMEDIES = {
     "int_parsing": "Use a whole number.",
     "int_parsing_size": "Use a smaller whole number.",
     "int_from_float": "Use a whole number.",
-    "too_long": "Use at most {max_length} entries.",
+    "too_long": "Use at most {max_length}.",
     "dict_type": "Use a JSON object.",
     "model_type": "Use a JSON object.",
     "tuple_type": "Use a list.",
@@ -42,26 +42,44 @@ REMEDIES = {
 }
 """The remedy for each type of validation error: pydantic's types and those of the options."""
 REASONS = {
-    "tuple_type": "Input should be a list",
-    "list_type": "Input should be a list",
-    "dict_type": "Input should be an object",
-    "model_type": "Input should be an object",
-    "model_attributes_type": "Input should be an object",
-    "bool_type": "Input should be true or false",
-    "bool_parsing": "Input should be true or false",
-    "none_required": "Input should be null",
+    "missing": "is required",
+    **dict.fromkeys(("less_than", "less_than_equal", "int_parsing_size"), "is too large"),
+    **dict.fromkeys(("greater_than", "greater_than_equal"), "is too small"),
+    **dict.fromkeys(("enum", "literal_error"), "is not one of the choices"),
+    "finite_number": "is infinite, or not a number",
+    "multiple_of": "is between two multiples",
+    "int_from_float": "has a fraction",
+    "string_too_long": "is too long",
+    "string_too_short": "is too short",
+    "string_pattern_mismatch": "does not have the form that it needs",
+    "string_unicode": "cannot be encoded",
     "too_short": "has too few entries",
     "too_long": "has too many entries",
+    "timezone_aware": "has no time zone",
+    "none_required": "has to be null",
+    **dict.fromkeys(
+        (
+            *("string_type", "float_type", "float_parsing", "int_type", "int_parsing"),
+            *("bool_type", "bool_parsing", "dict_type", "model_type", "model_attributes_type"),
+            *("list_type", "tuple_type"),
+        ),
+        "has the wrong type",
+    ),
+    **dict.fromkeys(
+        (
+            *("datetime_type", "datetime_parsing", "datetime_from_date_parsing"),
+            "datetime_object_invalid",
+        ),
+        "is not a date with time and time zone",
+    ),
 }
-"""What is wrong, where pydantic says it in words of Python."""
+"""What is wrong, for each of pydantic's types of error; its own words are those of the remedy."""
 SHARES = {"sparsity", "ratio"}
 _CHOICE = re.compile(r"'([^']*)'")
 
 
 def reason_of(error: Mapping[str, Any]) -> str:
     """Return what is wrong, without a period."""
-    if error["type"] == "missing":
-        return "is required"
     return REASONS.get(error["type"], str(error["msg"])).rstrip(".")
 
 
@@ -77,8 +95,15 @@ def remedy_of(
     """
     if error["type"] == "missing" and path[-1] == "sparsity":
         return "Add it, or a pattern such as 2:4, which implies it."
-    remedy = remedies.get(error["type"], "")
-    return _likely(error, path) + remedy.format_map(error.get("ctx", {}))
+    # A member that is missing: what the whole field can be says more than that it is to be added.
+    kind = path[0] if error["type"] == "missing" and path[0] in remedies else error["type"]
+    context = {name: _whole(value) for name, value in error.get("ctx", {}).items()}
+    return _likely(error, path) + remedies.get(kind, "").format_map(context)
+
+
+def _whole(value: object) -> object:
+    """Return a float without its fraction, if that is zero: bounds are written as 1, not 1.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _likely(error: Mapping[str, Any], path: Sequence[str]) -> str:

@@ -48,7 +48,7 @@ class Gate(BaseModel):
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:
         if not self.max and not self.min:
-            raise PydanticCustomError("empty_gate", "Input should name at least one metric")
+            raise PydanticCustomError("empty_gate", "is empty")
         return self
 
 

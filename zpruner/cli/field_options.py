@@ -147,7 +147,9 @@ def with_fields(
             given = [(option, values.pop(option.name)) for option in options]
             for option, value in given:
                 check_finite(value, option.flags)
-            command(_fields([pair for pair in given if pair[0].is_given(pair[1])]), **values)
+            fields = _fields([pair for pair in given if pair[0].is_given(pair[1])])
+            _require_wholes(options, fields)
+            command(fields, **values)
 
         keyword = Parameter.KEYWORD_ONLY
         parameters = [
@@ -213,6 +215,22 @@ def _fields(given: Sequence[tuple[FieldOption, Any]]) -> dict[str, Any]:
             whole = _whole(option, fields.get(option.part_of, {}), names.get(option.part_of))
             fields[option.part_of] = whole | {option.part: value}
     return fields
+
+
+def _require_wholes(options: Sequence[FieldOption], fields: Mapping[str, Any]) -> None:
+    """Check that each object has its required part, unless there is a preset, which may set it.
+
+    Raises:
+        BadParameter: only options of an object's other parts were given.
+    """
+    for option in options:
+        value = fields.get(option.name)
+        is_object = option.part and not option.part_of and isinstance(value, dict)
+        if is_object and option.part not in value and "preset" not in fields:
+            given = ", ".join(f"--{option.name}-{part}".replace("_", "-") for part in value)
+            choices = " or ".join(name for name in option.choices if name != NONE)
+            problem = f"it is required beside {given}: give {choices or option.part.upper()}"
+            raise typer.BadParameter(problem, param_hint=option.flags)
 
 
 def _whole(part: FieldOption, value: Any, required: str | None) -> dict[str, Any]:

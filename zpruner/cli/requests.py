@@ -61,7 +61,9 @@ def pair_of(text: str, option: str) -> tuple[str, str]:
     """Read ``name=value``."""
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise typer.BadParameter(f"{text} is not name=value", param_hint=option)
+        raise typer.BadParameter(
+            f"{text} is not name=value: write one such as team=nlp", param_hint=option
+        )
     return name, value
 
 
@@ -74,6 +76,8 @@ def _bounds(name: str, bounds: Sequence[str]) -> dict[str, float]:
             limits[figure] = float(number)
         except ValueError:
             hint = f"--gate-{name}"
-            raise typer.BadParameter(f"{bound} is not figure=number", param_hint=hint) from None
+            raise typer.BadParameter(
+                f"{bound} is not figure=number: write one such as acc=0.5", param_hint=hint
+            ) from None
         check_finite(limits[figure], f"--gate-{name} {figure}")
     return limits

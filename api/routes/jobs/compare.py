@@ -27,9 +27,7 @@ def _check_ids(ids: str) -> str:
     names = ids.split(",")
     are_ids = all(re.fullmatch(_ID, name) for name in names)
     if not are_ids or not MIN_JOBS <= len(names) <= MAX_JOBS:
-        raise PydanticCustomError(
-            "job_ids", f"Input should be {MIN_JOBS} to {MAX_JOBS} job ids, separated by commas"
-        )
+        raise PydanticCustomError("job_ids", f"does not have {MIN_JOBS} to {MAX_JOBS} ids of jobs")
     return ids
 
 

@@ -5,8 +5,8 @@ from fastapi import APIRouter
 from api.routes.dependencies import ServiceDep
 from api.schemas.catalogue import ModelRead
 from api.schemas.pages import Page
-from api.services.local_models import local_models
 from db.jobs.used_models import recent_models
+from db.spec.inputs.local_models import local_models
 
 router = APIRouter(prefix="/v1/models", tags=["catalog"])
 

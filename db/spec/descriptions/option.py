@@ -173,15 +173,15 @@ def flag_or_object(field: str, kind: type[BaseModel]) -> BeforeValidator:
             return {} if value else None
         if value is None or isinstance(value, dict | kind):
             return value
-        raise PydanticCustomError(field, "Input should be true, false or an object")
+        raise PydanticCustomError(field, "has the wrong type")
 
     return BeforeValidator(read, json_schema_input_type=bool | kind | None)
 
 
-def name_or_object(field: str, kind: type[BaseModel], noun: str) -> BeforeValidator:
+def name_or_object(field: str, kind: type[BaseModel]) -> BeforeValidator:
     """Return a validator that reads a name as an object with it, and ``none`` as None.
 
-    The name is the one required field of ``kind``; errors call it ``noun``.
+    The name is the one required field of ``kind``.
     """
     [(key, own)] = [(name, info) for name, info in kind.model_fields.items() if info.is_required()]
 
@@ -190,7 +190,7 @@ def name_or_object(field: str, kind: type[BaseModel], noun: str) -> BeforeValida
             return None if value == "none" else {key: value}
         if value is None or isinstance(value, dict | kind):
             return value
-        raise PydanticCustomError(field, "Input should be {noun}, or an object", {"noun": noun})
+        raise PydanticCustomError(field, "has the wrong type")
 
     names: Any = Literal[own.annotation, "none"]
     return BeforeValidator(read, json_schema_input_type=names | kind | None)

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +16,9 @@ from db.spec.datasets.builtin import BUILTIN_DATASETS
 from db.spec.datasets.protocols import SEPARATOR, built_in, protocol_window
 from db.spec.datasets.upload_store import UPLOADED, uploaded_file
 from db.spec.inputs.bucket_references import S3File, S3Folder, parse_file, parse_folder
-from db.spec.inputs.input_name import InputName, local_path, refuse_urls, require_file
+from db.spec.inputs.input_name import LOCAL, InputName, local_path, refuse_urls, require_file
 from db.spec.inputs.job_results import model_job
+from db.spec.inputs.local_models import local_models
 from db.spec.model_entries import check_model_entries
 
 BUILTINS = tuple(BUILTIN_DATASETS)
@@ -128,9 +130,8 @@ def parse_model(
         return HubRepo(_hub_id(wanted, name), revision)
     _refuse_revision(revision, "a local folder")
     if not os.path.isdir(path):
-        raise wanted.refused(
-            "model_not_found", "there is no such folder", "Name a folder that holds config.json."
-        )
+        remedy = f"{_likely_model(wanted, path)}Name a folder that holds config.json."
+        raise wanted.refused("model_not_found", "there is no such folder", remedy)
     check_model_entries(path, name, roots)
     return LocalPath(path, name)
 
@@ -235,6 +236,17 @@ def _require_result(name: InputName, result: Path | None) -> Path:
             "download and name its folder.",
         )
     return result
+
+
+def _likely_model(wanted: InputName, path: Path) -> str:
+    """Return which local model was probably meant, as a sentence; empty if that is unknown."""
+    roots = [path.parent] if wanted.roots is None else wanted.roots
+    names = [name.removeprefix(LOCAL) for name in local_models(roots)]
+    name = path.name if wanted.roots is None else wanted.value.removeprefix(LOCAL)
+    if not (close := get_close_matches(name, names, n=1)):
+        return ""
+    place = path.parent / close[0] if wanted.roots is None else close[0]
+    return f"Did you mean {LOCAL}{place}? "
 
 
 def _misspelt_builtin(name: str) -> str | None:

@@ -32,8 +32,7 @@ def _check_names(expect: dict[str, str]) -> dict[str, str]:
     if wrong := next((name for name in expect if re.fullmatch(NAME, name) is None), None):
         raise PydanticCustomError(
             "input_name",
-            "{name} is no input: name calibration, evaluation, keep, vocabulary, search_start, a "
-            "file such as model/config.json, or a version such as version/torch",
+            "has {name}, which is not an input",
             {"name": wrong[:64]},
         )
     return expect
@@ -94,7 +93,11 @@ def _check(spec: "ExpectFields") -> None:
 class ExpectFields(Basics):
     OPTION: ClassVar = Option(
         check=_check,
-        remedies={"input_name": "Use the names that a job's provenance.json has."},
+        remedies={
+            "input_name": "Use the names that a job's provenance.json has: calibration, "
+            "evaluation, keep, vocabulary, search_start, a file such as model/config.json, or a "
+            "version such as version/torch."
+        },
         docs={"expect": "[Expected inputs](provenance.md#expected-inputs)."},
     )
 

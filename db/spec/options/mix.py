@@ -47,9 +47,7 @@ class MixedText(BaseModel):
     @model_validator(mode="after")
     def _is_one_text(self) -> Self:
         if self.generated is (self.dataset is not None):
-            raise PydanticCustomError(
-                "mixed_text", "Input should name a dataset, or have generated set to true"
-            )
+            raise PydanticCustomError("mixed_text", "names no text, or two")
         return self
 
     @property
@@ -67,9 +65,7 @@ def _read(value: object) -> object:
         text = {"generated": True} if name == GENERATED else {"dataset": name}
         return text | {"share": float(share)}
     except ValueError:
-        raise PydanticCustomError(
-            "mixed_text", "Input should be a text and its share, such as wikitext2=0.25"
-        ) from None
+        raise PydanticCustomError("mixed_text", "is not a text with its share") from None
 
 
 _Item = Annotated[MixedText, BeforeValidator(_read, json_schema_input_type=str | MixedText)]

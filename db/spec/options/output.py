@@ -14,7 +14,7 @@ class OutputFields(Basics):
         remedies={
             "output": 'Write {{"hub": "org/name", "secret": "hf-write"}}, a bucket or an MLflow '
             "server (docs/outputs.md).",
-            "output_address": "Correct it, or leave it out.",
+            "output_address": "Write {expected}, or leave it out.",
             "same_outputs": "Remove one of them.",
         },
         usual=("output",),

@@ -47,7 +47,7 @@ class QuantizeSpec(BaseModel):
 
 Quantize = Annotated[
     QuantizeSpec | None,
-    name_or_object("quantize", QuantizeSpec, "a scheme such as 'w4a16'"),
+    name_or_object("quantize", QuantizeSpec),
 ]
 
 

@@ -63,9 +63,7 @@ class RecoverSpec(BaseModel):
     )
 
 
-Recover = Annotated[
-    RecoverSpec | None, name_or_object("recover", RecoverSpec, "a kind such as 'masked'")
-]
+Recover = Annotated[RecoverSpec | None, name_or_object("recover", RecoverSpec)]
 
 
 def _check(spec: "RecoverFields") -> None:

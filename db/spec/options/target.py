@@ -67,14 +67,14 @@ class TargetSpec(BaseModel):
         if len(given := [name for name in SIZES if getattr(self, name) is not None]) != 1:
             raise PydanticCustomError(
                 "target_sizes",
-                "Input should have exactly one of parameters, active_parameters, bytes and memory",
+                "has no size, or more than one",
             )
         if (self.context is not None) != (given == ["memory"]):
             raise PydanticCustomError(
-                "target_context", "Input should have context with memory, and with nothing else"
+                "target_context", "has memory without context, or context without memory"
             )
         if self.batch is not None and self.context is None:
-            raise PydanticCustomError("target_context", "Input should have batch with memory only")
+            raise PydanticCustomError("target_context", "has batch without memory")
         return self
 
     @property
@@ -97,7 +97,7 @@ def _read(value: object) -> object:
         return None
     pairs = [part.partition("=") for part in str(value).split(",")]
     if not isinstance(value, str) or not all(equals for _, equals, _ in pairs):
-        raise PydanticCustomError("target", "Input should be a size, or an object with one")
+        raise PydanticCustomError("target", "is not a size")
     sizes = {name.strip(): text.strip() for name, _, text in pairs}
     return {name: _number_or_text(text) for name, text in sizes.items()}
 
@@ -213,7 +213,7 @@ class TargetFields(Basics):
         remedies={
             "target": "Write a size such as parameters=6B, or an object such as "
             '{{"memory": "24 GB", "context": 8192}}.',
-            "size": "Write a number, or a text such as '6B' or '24 GB'.",
+            "size": "Write a number, or a text such as {examples}.",
             "target_sizes": 'Write one size, such as {{"parameters": "6B"}}.',
             "target_context": 'Write {{"memory": "24 GB", "context": 8192}}.',
         },

@@ -35,9 +35,7 @@ def _check_name(value: object) -> object:
     if isinstance(value, str) and re.match(_NAME, value) is None:
         raise PydanticCustomError(
             "task_name",
-            "{name} is no task: name a task of the LM Evaluation Harness, a suite such as wanda7, "
-            "uploaded:dat_... or local:questions.jsonl",
-            {"name": value[:64]},
+            "is not the name of a task",
         )
     return value
 
@@ -118,6 +116,10 @@ class TaskFields(Basics):
         untimed={"tasks": "zero-shot tasks"},
         usual=("tasks",),
         only_with={"task_limit": {"tasks": ()}},
+        remedies={
+            "task_name": "Name a task of the LM Evaluation Harness, a suite such as wanda7, "
+            "uploaded:dat_... or local:questions.jsonl."
+        },
         place=Place.evaluation,
         labels={"tasks": "Zero-shot tasks", "task_limit": "Items of each task"},
         docs={"tasks": "[Zero-shot tasks](#zero-shot-tasks)."},

@@ -45,7 +45,7 @@ def _read(value: object) -> object:
         return None if value == "none" else {"dataset": value}
     if value is None or isinstance(value, dict | VocabularySpec):
         return value
-    raise PydanticCustomError("vocabulary", "Input should be a text, or an object with one")
+    raise PydanticCustomError("vocabulary", "has the wrong type")
 
 
 Vocabulary = Annotated[

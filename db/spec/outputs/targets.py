@@ -31,9 +31,7 @@ EXPERIMENT = r"^[^\x00-\x1f\x7f]{1,200}$"
 def _matching(pattern: str, expected: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if len(value) > 1024 or re.fullmatch(pattern, value) is None:
-            raise PydanticCustomError(
-                "output_address", "Input should be {expected}", {"expected": expected}
-            )
+            raise PydanticCustomError("output_address", "is not an address", {"expected": expected})
         return value
 
     return check
@@ -140,7 +138,7 @@ def _of_kind(value: object) -> object:
             return named[0].model_validate(value)
     if isinstance(value, _Target):
         return value
-    raise PydanticCustomError("output", "Input should be an object with hub, s3 or mlflow")
+    raise PydanticCustomError("output", "has none of hub, s3 and mlflow")
 
 
 def _no_two_equal(targets: tuple[Target, ...]) -> tuple[Target, ...]:

@@ -54,8 +54,7 @@ def _one_error(value: object, validate: ValidatorFunctionWrapHandler) -> object:
     except ValidationError:
         raise PydanticCustomError(
             "allocation",
-            "Input should be 'uniform', 'owl', 'dlp' or 'matrix', one of the last three with a "
-            "spread above 0 and at most 0.5, or one number from 0 to below 1 for each block",
+            "is not an allocation",
         ) from None
 
 

@@ -13,7 +13,7 @@ PATTERN = r"^[1-9][0-9]?:[1-9][0-9]?$"
 
 def _check_pattern(value: str) -> str:
     if re.fullmatch(PATTERN, value) is None:
-        raise PydanticCustomError("pattern", "Input should be two numbers, such as 2:4")
+        raise PydanticCustomError("pattern", "is not a pattern")
     return value
 
 

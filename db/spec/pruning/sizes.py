@@ -25,11 +25,7 @@ def _reader(units: dict[str, int], examples: str) -> BeforeValidator:
             return value
         match = _TEXT.fullmatch(value)
         if match is None or (factor := units.get(match[2].lower())) is None:
-            raise PydanticCustomError(
-                "size",
-                "Input should be a number with a unit, such as {examples}",
-                {"examples": examples},
-            )
+            raise PydanticCustomError("size", "is not a size", {"examples": examples})
         if (number := float(match[1]) * factor) > MOST:  # infinite, if it has hundreds of digits
             raise PydanticKnownError("less_than_equal", {"le": MOST})
         return round(number)

@@ -1,18 +1,25 @@
 """The texts of validation errors."""
 
+import ast
 import re
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
+from pydantic_core.core_schema import ErrorType
 
-from api.problems.validation import DescribedError, describe
+from api.problems.validation import REMEDIES, DescribedError, describe
 from api.routes.jobs import jobs
 from api.schemas.requests import JobRequest
+from db.spec.field_errors import REASONS
 
+ROOT = Path(__file__).parents[3]
+FACTS = re.compile(r"'[^']*'|\d+(?:\.\d+)?")
+"""The names and numbers in a message."""
 SMALLEST = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
 OF_PYTHON = re.compile(
     r"\b(tuple|dict|dictionary|None|True|False|datetime\.|function|validation)\b|\[key\]"
@@ -33,6 +40,43 @@ def errors(**fields: Any) -> Iterator[DescribedError]:
     except ValidationError as refused:
         for error in refused.errors():
             yield describe(error | {"loc": ("body", *error["loc"])}, route)
+
+
+def own_reasons() -> Iterator[tuple[str, str]]:
+    """Yield the type and the reason of each error that our code makes of a request's field."""
+    for folder in ("api", "db/spec"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "PydanticCustomError":
+                    kind, reason = node.args[:2]
+                    if isinstance(kind, ast.Constant):
+                        yield kind.value, ast.unparse(reason)
+
+
+def test_every_kind_of_error_has_a_reason_and_a_remedy_that_do_not_repeat_each_other() -> None:
+    types = get_args(ErrorType)
+    reasons = {kind: REASONS[kind] for kind in REMEDIES if kind in types}
+    own = dict(own_reasons())
+    assert len(reasons) > 20
+    assert len(own) > 20
+    for kind, reason in (reasons | own).items():
+        assert "should" not in reason, f"{kind} gives the remedy as the reason"
+        assert not set(FACTS.findall(reason.strip("'"))) & set(FACTS.findall(REMEDIES[kind]))
+
+
+@pytest.mark.parametrize("field", JobRequest.model_fields)
+def test_a_message_has_the_field_the_value_and_each_sentence_once(field: str) -> None:
+    for value in WRONG:
+        for one in errors(**{field: value}):
+            named, _, rest = one.problem.detail.partition(": ")
+            assert named.partition(" ")[0] == one.problem.pointer[1:].replace("/", ".").replace(
+                "~1", "/"
+            )
+            sentences = re.split(r"(?<=[.?]) ", rest)
+            assert len(sentences) >= 2
+            assert len(sentences) == len(set(sentences))
+            facts = FACTS.findall(rest.removesuffix(one.remedy))
+            assert not set(facts) & set(FACTS.findall(one.remedy)), rest
 
 
 @pytest.mark.parametrize("field", JobRequest.model_fields)

@@ -1,5 +1,6 @@
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -87,15 +88,19 @@ ON_THE_COMMAND_LINE = {
 """Codes that only commands without a service print, without a link to a page."""
 
 
-def codes_in_source() -> set[str]:
-    """Return every identifier that a call in our source passes to what creates a refusal."""
-    found: set[str] = set()
+def refusals() -> Iterator[list[str]]:
+    """Yield the strings that each call in our source passes to what creates a refusal."""
     for folder in ("api", "db", "worker"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and re.search(MAKERS, ast.unparse(node.func)):
-                    for argument in (*node.args, *(one.value for one in node.keywords)):
-                        found |= texts(argument)
+                    arguments = (*node.args, *(one.value for one in node.keywords))
+                    yield [text for argument in arguments for text in sorted(texts(argument))]
+
+
+def codes_in_source() -> set[str]:
+    """Return every identifier that a call in our source passes to what creates a refusal."""
+    found = {text for call in refusals() for text in call}
     return {one for one in found if re.fullmatch("[a-z_]+", one)} - FIELDS - ON_THE_COMMAND_LINE
 
 
@@ -111,3 +116,18 @@ def test_every_code_of_a_refusal_is_in_the_catalogue() -> None:
     codes = codes_in_source()
     assert {"pickle_only", "custom_code", "dataset_not_found"} <= codes
     assert codes <= set(CATALOGUE.by_code)
+
+
+def test_no_kind_of_problem_says_a_sentence_twice() -> None:
+    for kind in CATALOGUE.by_code.values():
+        parts = (kind.title, kind.explanation or "", kind.remedy or "")
+        said = [one.rstrip(".") for part in parts for one in re.split(r"(?<=\.) ", part) if one]
+        assert len(said) == len(set(said)), kind.code
+
+
+def test_a_refusal_has_a_reason_and_a_remedy_that_do_not_repeat_each_other() -> None:
+    calls = [call for call in refusals() if len(call) >= 2 and call[-1].endswith((".", "?"))]
+    assert len(calls) > 50
+    for *_, reason, remedy in calls:
+        assert not reason.endswith("."), reason
+        assert reason.rstrip(".").lower() not in remedy.lower(), remedy

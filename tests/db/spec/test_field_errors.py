@@ -13,10 +13,16 @@ from db.spec.prune_spec import PruneSpec
     ("fields", "expected"),
     [
         ({}, "sparsity: is required. Add it, or a pattern such as 2:4, which implies it."),
-        ({"sparsity": 50}, " 50: Input should be less than 1. Write 0.5 for 50 %."),
+        ({"sparsity": 50}, " 50: is too large. Write 0.5 for 50 %. Use a value below 1."),
         ({"sparsity": 0.5, "method": "wandda"}, "Did you mean wanda?"),
-        ({"sparsity": 0.5, "skip": "*.o"}, "'*.o': Input should be a list. Write [\"*.o\"]."),
-        ({"sparsity": 0.5, "recover": {"tokens": 8}}, "recover.kind: is required. Add it."),
+        (
+            {"sparsity": 0.5, "skip": "*.o"},
+            "'*.o': has the wrong type. Write [\"*.o\"]. Use a list.",
+        ),
+        (
+            {"sparsity": 0.5, "recover": {"tokens": 8}},
+            "recover.kind: is required. Write a kind such as masked, or",
+        ),
         ({"sparsity": 0.5, "pattern": "2"}, "Write 2:4 to keep two of each four neighbours."),
     ],
 )

@@ -135,6 +135,21 @@ def test_a_missing_folder_or_a_file_is_no_model(root: Path) -> None:
     assert code_of("local:text.jsonl", [root]) == "model_not_found"
 
 
+def test_a_misspelt_local_model_is_answered_with_the_most_similar_one(root: Path) -> None:
+    (root / "tiny" / "config.json").write_text("{}")
+    for name, roots, meant in (
+        ("local:tinny", [root], "local:tiny"),
+        (f"local:{root}/tinny", None, f"local:{root}/tiny"),
+        (f"{root}/tinny", None, f"local:{root}/tiny"),
+    ):
+        with pytest.raises(SpecRefusedError, match=r"no such folder\. Did you mean") as refused:
+            parse_model(name, None, roots)
+        assert refused.value.remedy.startswith(f"Did you mean {meant}? Name")
+    with pytest.raises(SpecRefusedError) as other:
+        parse_model("local:llama", None, [root])
+    assert other.value.remedy == "Name a folder that holds config.json."
+
+
 def test_a_local_folder_has_no_revision(root: Path) -> None:
     assert code_of("local:tiny", [root], revision="main") == "revision_of_a_folder"
 

@@ -28,7 +28,7 @@ json.dump(results, sys.stdout)
 """
 WRONG = {
     "device": (["--device", "foo"], "device 'foo': it is not auto, cpu, cuda, or a GPU"),
-    "sparsity": (["--sparsity", "1.5"], "sparsity 1.5: Input should be less than 1"),
+    "sparsity": (["--sparsity", "1.5"], "sparsity 1.5: is too large. Write 0.015 for 1.5 %"),
     "correction": (["--correction", "0.3"], "Name a solver such as alps"),
     "dataset": (["--dataset", "gone.txt"], "dataset 'gone.txt': there is no such file"),
     "text": (["--eval-dataset", "a b"], "eval_dataset 'a b': it is not a Hugging Face id"),

@@ -96,10 +96,24 @@ def test_a_field_that_is_a_name_or_an_object_has_an_option_for_each_member() -> 
     def command(fields: dict[str, Any]) -> None:
         given.append(fields)
 
-    for words in ("", "--recover spp", "--recover spp --recover-tokens 9", "--recover-kl 1"):
+    for words in ("", "--recover spp", "--recover spp --recover-tokens 9"):
         assert CliRunner().invoke(program, words.split()).exit_code == 0
-    whole = {"kind": "spp", "tokens": 9}
-    assert given == [{}, {"recover": "spp"}, {"recover": whole}, {"recover": {"kl": 1.0}}]
+    assert given == [{}, {"recover": "spp"}, {"recover": {"kind": "spp", "tokens": 9}}]
+
+
+def test_a_member_needs_the_option_of_the_required_one_unless_a_preset_may_set_it() -> None:
+    program, given = Typer(), list[dict[str, Any]]()
+
+    @program.command()
+    @with_fields(*(one for one in JOB_FIELDS if one.name.startswith(("preset", "recover"))))
+    def command(fields: dict[str, Any]) -> None:
+        given.append(fields)
+
+    refused = CliRunner().invoke(program, ["--recover-tokens", "9"], env={"COLUMNS": "200"})
+    assert refused.exit_code == 2
+    assert "--recover: it is required beside --recover-tokens: give masked or" in refused.output
+    assert CliRunner().invoke(program, ["--recover-kl", "1", "--preset", "best"]).exit_code == 0
+    assert given == [{"recover": {"kl": 1.0}, "preset": "best"}]
 
 
 def test_a_new_field_needs_nothing_but_its_declaration() -> None:

@@ -31,8 +31,8 @@ class ProblemError(ServiceError):
         return self.problem.status < 500
 
     def __str__(self) -> str:
-        # The detail of a field holds its value and remedy; the problem's own would repeat them.
-        fields = [f"{error.pointer}: {error.detail}" for error in self.problem.errors]
+        # The detail of a field holds its name, its value and the remedy, and nothing repeats them.
+        fields = [error.detail for error in self.problem.errors]
         parts = fields or [self.problem.detail or self.problem.title, self.problem.hint or ""]
         return "\n".join(filter(None, parts))
 

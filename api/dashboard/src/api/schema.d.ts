@@ -9361,17 +9361,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -9441,17 +9441,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -9520,17 +9520,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -9572,17 +9572,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -9630,17 +9630,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -9683,17 +9683,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -9737,17 +9737,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -9791,17 +9791,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -9845,17 +9845,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -9899,17 +9899,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -9969,17 +9969,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10025,17 +10025,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10083,17 +10083,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10135,17 +10135,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10200,17 +10200,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10254,17 +10254,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10318,17 +10318,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10385,17 +10385,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10434,17 +10434,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10483,17 +10483,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10532,17 +10532,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10583,17 +10583,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10634,17 +10634,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10683,17 +10683,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10734,17 +10734,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10790,17 +10790,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10869,17 +10869,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10922,17 +10922,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -10975,17 +10975,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11028,17 +11028,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11081,17 +11081,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11141,17 +11141,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11190,17 +11190,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11242,17 +11242,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11298,17 +11298,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11377,17 +11377,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11452,17 +11452,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11584,17 +11584,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11726,17 +11726,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11777,17 +11777,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11868,17 +11868,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -11959,17 +11959,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12014,17 +12014,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12088,17 +12088,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12162,17 +12162,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12217,17 +12217,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12268,17 +12268,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12321,17 +12321,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12374,17 +12374,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12426,17 +12426,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12480,17 +12480,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12548,17 +12548,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12599,17 +12599,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12650,17 +12650,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12725,17 +12725,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12801,17 +12801,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12864,17 +12864,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12913,17 +12913,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -12962,17 +12962,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13030,17 +13030,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13081,17 +13081,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13130,17 +13130,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13179,17 +13179,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13228,17 +13228,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13281,17 +13281,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13332,17 +13332,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13383,17 +13383,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13438,17 +13438,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13493,17 +13493,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13542,17 +13542,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13595,17 +13595,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13659,17 +13659,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13711,17 +13711,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13767,17 +13767,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13816,17 +13816,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13869,17 +13869,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13920,17 +13920,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -13969,17 +13969,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14024,17 +14024,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14079,17 +14079,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14130,17 +14130,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14188,17 +14188,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14240,17 +14240,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14292,17 +14292,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14341,17 +14341,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14394,17 +14394,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14445,17 +14445,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14494,17 +14494,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14549,17 +14549,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14604,17 +14604,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14659,17 +14659,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14715,17 +14715,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14784,17 +14784,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14833,17 +14833,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14882,17 +14882,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }
@@ -14941,17 +14941,17 @@ export interface operations {
                      *       "type": "/problems/invalid_request",
                      *       "title": "The request is not valid",
                      *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "detail": "sparsity 1.2: is too large. Use a value below 1.",
                      *       "code": "invalid_request",
                      *       "instance": "/v1/jobs",
                      *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
                      *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
+                     *       "hint": "Use a value below 1.",
                      *       "errors": [
                      *         {
                      *           "pointer": "/sparsity",
                      *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *           "detail": "sparsity 1.2: is too large. Use a value below 1."
                      *         }
                      *       ]
                      *     }

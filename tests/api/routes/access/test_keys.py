@@ -93,10 +93,10 @@ def test_a_key_that_is_not_there_is_a_problem(client: TestClient, key_id: str) -
 @pytest.mark.parametrize(
     ("fields", "hint"),
     [
-        ({"scopes": []}, "Use more entries: at least 1."),
+        ({"scopes": []}, "Use 1 or more."),
         ({"scopes": ["root"]}, "jobs:read"),
         ({"scope": ["admin"]}, "Did you mean scopes?"),
-        ({"name": ""}, "Use more characters: at least 1."),
+        ({"name": ""}, "Use 1 or more characters."),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "Use a time in the future."),
         ({"quotas": {"gpu_hours": -1}}, "at least 0"),
         ({"quotas": {"jobs": 1}}, "Remove it"),

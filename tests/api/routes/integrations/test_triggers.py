@@ -44,7 +44,7 @@ def test_the_list_is_newest_first(client: TestClient) -> None:
     ("fields", "pointer", "hint"),
     [
         ({"source": "gitlab"}, "/source", "github"),
-        ({"name": ""}, "/name", "at least 1"),
+        ({"name": ""}, "/name", "Use 1 or more characters."),
         ({"job": JOB | {"sparsity": 2}}, "/job/sparsity", "below 1"),
         ({"job": JOB | {"sparsty": 0.5}}, "/job/sparsty", "Did you mean sparsity?"),
         ({"job": {"sparsity": 0.5}}, "/job/dataset", "Add it."),

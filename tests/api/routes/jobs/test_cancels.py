@@ -58,7 +58,7 @@ def test_jobs_are_cancelled_by_a_filter_of_the_list(
     [
         ({}, "", 'as in {"ids": ["job_…"]}'),
         ({"ids": [UNKNOWN], "filter": {"q": "a"}}, "", 'as in {"filter": {"status": ["queued"]}}'),
-        ({"ids": []}, "/ids", "Use more entries: at least 1."),
+        ({"ids": []}, "/ids", "Use 1 or more."),
         ({"ids": ["job_1"]}, "/ids/0", "Use something that matches"),
         ({"filter": {}}, "/filter", 'as in {"status": ["queued"]}'),
         ({"filter": {"stauts": ["queued"]}}, "/filter/stauts", "Did you mean status?"),

@@ -176,7 +176,7 @@ def test_a_cancel_ends_all_that_has_not_ended_and_may_be_asked_twice(
     [
         ({}, "invalid_request", "", "grid or jobs"),
         ({"grid": {}}, "invalid_request", "", "grid or jobs"),
-        ({"grid": {"sparsity": []}}, "invalid_request", "/grid/sparsity", "at least 1"),
+        ({"grid": {"sparsity": []}}, "invalid_request", "/grid/sparsity", "Use 1 or more."),
         ({"grid": GRID, "jobs": [{"sparsity": 0.5}]}, "invalid_request", "", "grid or jobs"),
         ({"grid": {"model": ["a/b"]}}, "invalid_request", "/grid/model", "sparsity"),
         ({"grid": {"sparsity": [0.5, 1.5]}}, "invalid_request", "/grid/sparsity", "point 1"),
