@@ -118,7 +118,7 @@ class SweepRequest(JobRequest):
             place = ("body", "jobs", number) if self.jobs else ("body", "grid")
             where = _description(number, varied)
             errors = [
-                error | {"loc": (*place, *error["loc"])} | {"msg": f"{error['msg']} (in {where})"}
+                error | {"loc": (*place, *error["loc"])} | {"where": where}
                 for error in refused.errors()
             ]
             raise RequestValidationError(errors) from None

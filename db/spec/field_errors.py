@@ -79,8 +79,9 @@ _CHOICE = re.compile(r"'([^']*)'")
 
 
 def reason_of(error: Mapping[str, Any]) -> str:
-    """Return what is wrong, without a period."""
-    return REASONS.get(error["type"], str(error["msg"])).rstrip(".")
+    """Return what is wrong, without a period, and in which point of a sweep, if it is in one."""
+    reason = REASONS.get(error["type"], str(error["msg"])).rstrip(".")
+    return f"{reason} (in {error['where']})" if "where" in error else reason
 
 
 def remedy_of(

@@ -225,8 +225,9 @@ def _require_wholes(options: Sequence[FieldOption], fields: Mapping[str, Any]) -
     """
     for option in options:
         value = fields.get(option.name)
-        is_object = option.part and not option.part_of and isinstance(value, dict)
-        if is_object and option.part not in value and "preset" not in fields:
+        if not option.part or option.part_of or "preset" in fields:
+            continue
+        if isinstance(value, dict) and option.part not in value:
             given = ", ".join(f"--{option.name}-{part}".replace("_", "-") for part in value)
             choices = " or ".join(name for name in option.choices if name != NONE)
             problem = f"it is required beside {given}: give {choices or option.part.upper()}"

@@ -1,6 +1,6 @@
 """Tables of jobs, sweeps and comparisons, and the text of an estimate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from zpruner.cli.durations import duration_text
@@ -80,7 +80,7 @@ def figures_table(job: JobFields, metrics: Mapping[str, Any]) -> Table:
     table = Table("", "dense", "pruned", "ratio")
     removed, parameters = metrics.get("parameters_removed"), metrics.get("parameters")
     perplexity, before = metrics.get("dense_perplexity"), metrics.get("perplexity_before_recovery")
-    pairs = (
+    pairs: tuple[tuple[str, Any, Any, Callable[[Any], str]], ...] = (
         ("perplexity", perplexity, metrics.get("pruned_perplexity"), _number),
         ("before recovery", perplexity, before, _number),
         ("parameters", parameters and parameters + (removed or 0), parameters, _count),
@@ -90,7 +90,7 @@ def figures_table(job: JobFields, metrics: Mapping[str, Any]) -> Table:
         if pruned is not None:
             ratio = _number(pruned / dense) if dense else ""
             table.add_row(name, "" if dense is None else text(dense), text(pruned), ratio)
-    amounts = (
+    amounts: tuple[tuple[str, Any, Callable[[Any], str]], ...] = (
         ("zeros", metrics.get("sparsity"), _percent),
         ("time", job.seconds, duration_text),
         ("pruning", metrics.get("prune_seconds"), duration_text),

@@ -50,7 +50,7 @@ def own_reasons() -> Iterator[tuple[str, str]]:
                 if isinstance(node, ast.Call) and ast.unparse(node.func) == "PydanticCustomError":
                     kind, reason = node.args[:2]
                     if isinstance(kind, ast.Constant):
-                        yield kind.value, ast.unparse(reason)
+                        yield str(kind.value), ast.unparse(reason)
 
 
 def test_every_kind_of_error_has_a_reason_and_a_remedy_that_do_not_repeat_each_other() -> None:

@@ -50,7 +50,7 @@ def test_the_list_is_newest_first(client: TestClient) -> None:
         ({"url": "https://user:pass@hooks.example/"}, "Remove them"),
         ({"url": "hooks.example"}, "https://host/path"),
         ({"url": ""}, "Use 1 or more characters."),
-        ({"url": None}, "string"),
+        ({"url": None}, "Use a text."),
         ({"events": []}, "Use 1 or more."),
         ({"events": ["job.pruned"]}, "job.succeeded"),
         ({"event": ["job.failed"]}, "Did you mean events?"),

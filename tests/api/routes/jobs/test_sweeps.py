@@ -174,10 +174,15 @@ def test_a_cancel_ends_all_that_has_not_ended_and_may_be_asked_twice(
 @pytest.mark.parametrize(
     ("fields", "code", "pointer", "words"),
     [
-        ({}, "invalid_request", "", "grid or jobs"),
-        ({"grid": {}}, "invalid_request", "", "grid or jobs"),
+        ({}, "invalid_request", "", "neither grid nor jobs"),
+        ({"grid": {}}, "invalid_request", "", "neither grid nor jobs"),
         ({"grid": {"sparsity": []}}, "invalid_request", "/grid/sparsity", "Use 1 or more."),
-        ({"grid": GRID, "jobs": [{"sparsity": 0.5}]}, "invalid_request", "", "grid or jobs"),
+        (
+            {"grid": GRID, "jobs": [{"sparsity": 0.5}]},
+            "invalid_request",
+            "",
+            "neither grid nor jobs",
+        ),
         ({"grid": {"model": ["a/b"]}}, "invalid_request", "/grid/model", "sparsity"),
         ({"grid": {"sparsity": [0.5, 1.5]}}, "invalid_request", "/grid/sparsity", "point 1"),
         ({"jobs": [{}, {"sparsity": 2}]}, "invalid_request", "/jobs/0/sparsity", "required"),

@@ -62,7 +62,7 @@ def test_blocks_keep_one_more_or_one_less_than_the_mean_by_default(
         ({"group_size": 12}, ("binarize", "group_size"), "multiple of 8"),
         ({"salient": 0.6}, ("binarize", "salient"), "equal to 0.5"),
         ({"bits": 1}, ("binarize", "bits"), "not permitted"),
-        ("true", ("binarize",), "true, false or an object"),
+        ("true", ("binarize",), "has the wrong type"),
     ],
 )
 def test_a_wrong_value_is_refused_at_its_place(

@@ -58,7 +58,7 @@ def test_a_text_and_its_share_are_one_word_too() -> None:
 
 @pytest.mark.parametrize("text", ["ptb=much", "ptb", "", '{"generated": true, "share": 0.5}'])
 def test_a_word_that_is_no_text_with_its_share_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ValidationError, match=r"such as wikitext2=0\.25"):
+    with pytest.raises(ValidationError, match="is not a text with its share"):
         make_spec(mix=[text])
 
 
@@ -81,7 +81,7 @@ def test_each_text_of_a_mix_has_its_place_and_its_column() -> None:
     "text", [{"share": 0.5}, {"generated": False, "share": 0.5}, WRITTEN | {"dataset": "c4"}]
 )
 def test_a_text_of_a_mix_is_a_dataset_or_generated(text: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="name a dataset, or have generated set to true"):
+    with pytest.raises(ValidationError, match="names no text, or two"):
         make_spec(mix=[text])
 
 

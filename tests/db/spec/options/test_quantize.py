@@ -40,7 +40,7 @@ def test_none_rounds_nothing(nothing: str | None) -> None:
         ({"scheme": "w4a16", "group_size": 64.0}, ("quantize", "group_size"), "valid integer"),
         ({"scheme": "w4a16", "scales": "max"}, ("quantize", "scales"), "'mse' or 'minmax'"),
         ({"scheme": "w4a16", "symmetric": False}, ("quantize", "symmetric"), "not permitted"),
-        (4, ("quantize",), "a scheme such as 'w4a16', or an object"),
+        (4, ("quantize",), "has the wrong type"),
     ],
 )
 def test_a_wrong_value_is_refused_at_its_place(

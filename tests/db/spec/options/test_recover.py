@@ -65,7 +65,7 @@ def test_none_trains_nothing(nothing: str | None) -> None:
         ({"kind": "spp", "kl": 1.5}, ("recover", "kl"), "less than or equal to 1"),
         ({"kind": "spp", "lr": 0.0}, ("recover", "lr"), "greater than 0"),
         ({"kind": "spp", "rank": 4}, ("recover", "rank"), "not permitted"),
-        (True, ("recover",), "a kind such as 'masked', or an object"),
+        (True, ("recover",), "has the wrong type"),
     ],
 )
 def test_a_wrong_value_is_refused_at_its_place(
