@@ -132,8 +132,8 @@ class MaskFields(Basics):
         remedies={
             "pattern": "Write 2:4 to keep two of each four neighbours.",
             "allocation": "Use uniform, owl, dlp or matrix, one of the last three also with a "
-            'spread of at most 0.5, as in {{"name": "owl", "spread": 0.15}}, or a list like '
-            "[0.45, 0.5, 0.55] with a number below 1 for each block.",
+            'spread above 0 and at most 0.5, as in {{"name": "owl", "spread": 0.15}}, or a list '
+            "like [0.45, 0.5, 0.55] with a number from 0 to below 1 for each block.",
         },
         usual=("pattern",),
         place=Place.how,

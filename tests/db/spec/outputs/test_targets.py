@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from db.spec.field_errors import reason_of, remedy_of
 from db.spec.outputs.targets import HubOutput, MlflowOutput, S3Output, parse_target
 from db.spec.prune_spec import PruneSpec
 
@@ -39,13 +40,13 @@ def test_an_address_names_the_place() -> None:
 @pytest.mark.parametrize(
     ("target", "place", "why"),
     [
-        ({}, (), "an object with hub, s3 or mlflow"),
-        ("hub:org/name", (), "an object with hub, s3 or mlflow"),
-        (HUB | BUCKET, (), "an object with hub, s3 or mlflow"),
+        ({}, (), "has none of hub, s3 and mlflow"),
+        ("hub:org/name", (), "has none of hub, s3 and mlflow"),
+        (HUB | BUCKET, (), "has none of hub, s3 and mlflow"),
         ({"hub": "org/name"}, ("secret",), "required"),
         (HUB | {"hub": "name"}, ("hub",), "such as org/name"),
         (HUB | {"hub": "org/../name"}, ("hub",), "such as org/name"),
-        (HUB | {"private": "yes"}, ("private",), "valid boolean"),
+        (HUB | {"private": "yes"}, ("private",), "Use true or false."),
         (HUB | {"token": "hf_x"}, ("token",), "not permitted"),
         (BUCKET | {"s3": "https://bucket"}, ("s3",), "such as s3://bucket/prefix"),
         (BUCKET | {"s3": "s3://bucket/../other"}, ("s3",), "such as s3://bucket/prefix"),
@@ -63,7 +64,7 @@ def test_a_malformed_target_is_refused_at_its_place(
         outputs(target)
     (error,) = caught.value.errors()
     assert error["loc"] == ("output", 0, *place)
-    assert why in error["msg"]
+    assert why in f"{reason_of(error)}. {remedy_of(error, ['output'])}"
 
 
 def test_a_job_has_at_most_five_targets_and_no_two_equal() -> None:
