@@ -31,11 +31,9 @@ class PresetRead(BaseModel):
     name: str
     fields: dict[str, Any] = Field(description="The fields that it sets, unless the job does.")
     recommended: bool = Field(description="Whether it is the one to begin with.")
-    not_with_pattern: list[str] = Field(
-        description="Those of them that it does not set for a job with a `pattern`."
-    )
-    not_with_experts: list[str] = Field(
-        description="Those of them that it does not set for a job with the method `experts`."
+    left_out: dict[str, dict[str, list[str]]] = Field(
+        description="Those of them that it does not set beside other fields, with the values of "
+        "these; without values it is any."
     )
 
 

@@ -15,7 +15,7 @@ from api.web.conditional import revalidated
 from db.spec.catalogue import METHODS, MethodInfo
 from db.spec.metrics import METRIC_NAMES, OPTIONAL_METRICS
 from db.spec.prune_spec import OPTIONS, PruneSpec
-from db.spec.pruning.presets import NOT_WITH_EXPERTS, NOT_WITH_PATTERN, PRESETS, RECOMMENDED
+from db.spec.pruning.presets import LEFT_OUT, PRESETS, RECOMMENDED
 
 router = APIRouter(prefix="/v1/methods", tags=["catalog"])
 
@@ -56,8 +56,11 @@ def _preset(name: str, fields: Mapping[str, Any]) -> PresetRead:
         name=name,
         fields=dict(fields),
         recommended=name == RECOMMENDED,
-        not_with_pattern=[field for field in fields if field in NOT_WITH_PATTERN],
-        not_with_experts=[field for field in fields if field in NOT_WITH_EXPERTS],
+        left_out={
+            field: {other: list(values) for other, values in LEFT_OUT[field].items()}
+            for field in fields
+            if field in LEFT_OUT
+        },
     )
 
 

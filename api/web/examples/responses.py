@@ -68,8 +68,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                 "name": "fast",
                 "fields": {"method": "wanda"},
                 "recommended": False,
-                "not_with_pattern": [],
-                "not_with_experts": [],
+                "left_out": {},
             }
         ],
         "metrics": ["perplexity_ratio", "sparsity"],

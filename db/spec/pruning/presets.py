@@ -1,6 +1,6 @@
 """Presets: named combinations of a specification's fields."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -29,27 +29,36 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 RECOMMENDED = PresetName.balanced
 """The preset to begin with."""
 PRESET_FIELDS = frozenset(name for fields in PRESETS.values() for name in fields)
-NOT_WITH_PATTERN = ("allocation",)
-"""A pattern N:M fixes the sparsity of every block, so a preset's allocation is left out then."""
-NOT_WITH_EXPERTS = ("recover", "mix")
-"""Experts are removed from models that may be too large to be held whole: to recover, to write."""
+_EXPERTS = {"method": (MethodName.experts,)}
+LEFT_OUT: Mapping[str, Mapping[str, Collection[str]]] = {
+    "allocation": {"pattern": (), "ratio": (), "method": sorted(REMOVING)},
+    "recover": _EXPERTS,
+    "mix": _EXPERTS,
+}
+"""Fields that a preset leaves out beside others, with the values of those; without values it is
+any. The form of a job reads the same rules.
+
+A pattern N:M, or removing units, leaves no sparsity to spread over the blocks. Experts are removed
+from models that may be too large to be held whole: to recover, to write.
+"""
 
 
 def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a request's fields, with those fields of its preset that the request does not set.
 
-    If no sparsity can be spread over the blocks, the fields in `NOT_WITH_PATTERN` are not added:
-    the request has a pattern, or its method removes units. Neither are those in `NOT_WITH_EXPERTS`
-    if it removes experts. A `recover` without a kind gets the preset's.
+    Those that it leaves out beside others (`LEFT_OUT`) are not added. A `recover` without a kind
+    gets the preset's.
     """
     preset = PRESETS.get(str(fields.get("preset")), {})
-    spreads = str(fields.get("method")) not in REMOVING  # it may be no text: not checked yet
-    spreads = spreads and fields.get("pattern") is None and fields.get("ratio") is None
-    unfit = () if spreads else NOT_WITH_PATTERN
-    if fields.get("method") == MethodName.experts:
-        unfit = (*unfit, *NOT_WITH_EXPERTS)
-    added = {name: value for name, value in preset.items() if name not in unfit}
+    added = {name: value for name, value in preset.items() if not _is_left_out(name, fields)}
     own = dict(fields)
     if isinstance(recover := own.get("recover"), Mapping) and "recover" in added:
         own["recover"] = {"kind": added["recover"], **recover}
     return added | own
+
+
+def _is_left_out(name: str, fields: Mapping[str, Any]) -> bool:
+    return any(
+        str(fields.get(other)) in values if values else fields.get(other) is not None
+        for other, values in LEFT_OUT.get(name, {}).items()
+    )

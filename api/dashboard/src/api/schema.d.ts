@@ -5341,8 +5341,7 @@ export interface components {
          *             "method": "wanda"
          *           },
          *           "recommended": false,
-         *           "not_with_pattern": [],
-         *           "not_with_experts": []
+         *           "left_out": {}
          *         }
          *       ],
          *       "metrics": [
@@ -6677,15 +6676,14 @@ export interface components {
              */
             recommended: boolean;
             /**
-             * Not With Pattern
-             * @description Those of them that it does not set for a job with a `pattern`.
+             * Left Out
+             * @description Those of them that it does not set beside other fields, with the values of these; without values it is any.
              */
-            not_with_pattern: string[];
-            /**
-             * Not With Experts
-             * @description Those of them that it does not set for a job with the method `experts`.
-             */
-            not_with_experts: string[];
+            left_out: {
+                [key: string]: {
+                    [key: string]: string[];
+                };
+            };
         };
         /**
          * Problem

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Preset } from "../api/methods.ts";
 import { changesOf, draftOf } from "./draft.ts";
 import { fieldsOf } from "./fields.ts";
 import { baseOf, presetFields, rebased } from "./presets.ts";
@@ -13,20 +14,21 @@ const FIELDS = fieldsOf({
     seed: { type: "integer", default: 0 },
   },
 });
-const PRESETS = [
+const PRESETS: Preset[] = [
   {
     name: "fast",
     fields: { method: "wanda" },
     recommended: true,
-    not_with_pattern: [],
-    not_with_experts: [],
+    left_out: {},
   },
   {
     name: "best",
     fields: { method: "admm", allocation: "dlp", refine: true },
     recommended: false,
-    not_with_pattern: ["allocation"],
-    not_with_experts: ["refine"],
+    left_out: {
+      allocation: { pattern: [], ratio: [], method: ["experts", "neurons"] },
+      refine: { method: ["experts"] },
+    },
   },
 ];
 const NONE = baseOf(FIELDS, PRESETS, {});
@@ -56,16 +58,18 @@ describe("a preset", () => {
     });
   });
 
-  it("does not set fields that the pattern determines", () => {
-    const chosen = { preset: "best", pattern: "2:4" };
-    expect(baseOf(FIELDS, PRESETS, chosen)).toMatchObject({ allocation: "uniform" });
-    expect(presetFields(PRESETS, chosen)).toEqual(["method", "refine"]);
-  });
-
-  it("does not set fields that it leaves out with the method that removes experts", () => {
-    const chosen = { preset: "best", method: "experts" };
-    expect(baseOf(FIELDS, PRESETS, chosen)).toMatchObject({ allocation: "dlp", refine: null });
-    expect(presetFields(PRESETS, chosen)).toEqual(["method", "allocation"]);
+  it.each([
+    [{ pattern: "2:4" }, ["method", "refine"]],
+    [{ ratio: 0.25 }, ["method", "refine"]],
+    [{ method: "neurons" }, ["method", "refine"]],
+    [{ method: "experts" }, ["method"]],
+    [{ method: "wanda", pattern: "", ratio: null }, ["method", "allocation", "refine"]],
+  ])("does not set what it leaves out beside %j", (beside, set) => {
+    const chosen = { preset: "best", ...beside };
+    const base = baseOf(FIELDS, PRESETS, chosen);
+    expect(presetFields(PRESETS, chosen)).toEqual(set);
+    expect(base.allocation).toBe(set.includes("allocation") ? "dlp" : "uniform");
+    expect(base.refine).toBe(set.includes("refine") || null);
   });
 
   it("replaces the values of the job's preset in a rerun", () => {

@@ -6,13 +6,6 @@ import type { Field } from "./fields.ts";
 
 type Values = Record<string, unknown>;
 
-/** What decides which values a preset sets. */
-interface Chosen {
-  preset?: unknown;
-  pattern?: unknown;
-  method?: unknown;
-}
-
 export function defaultsOf(fields: Field[]): Values {
   return Object.fromEntries(fields.map(({ name, fallback }) => [name, fallback]));
 }
@@ -25,7 +18,7 @@ export function defaultsOf(fields: Field[]): Values {
 export function baseOf(
   fields: Field[],
   presets: Preset[],
-  chosen: Chosen,
+  chosen: Values,
   original?: Values,
 ): Values {
   const defaults = defaultsOf(fields);
@@ -39,17 +32,18 @@ export function baseOf(
 }
 
 /** Return the names of the fields that the chosen preset sets. */
-export function presetFields(presets: Preset[], chosen: Chosen): string[] {
+export function presetFields(presets: Preset[], chosen: Values): string[] {
   const preset = presets.find(({ name }) => name === chosen.preset);
   return Object.keys(preset?.fields ?? {}).filter((name) => preset && isSet(preset, name, chosen));
 }
 
-function isSet(preset: Preset, name: string, { pattern, method }: Chosen): boolean {
-  const unfit = [
-    ...(pattern ? preset.not_with_pattern : []),
-    ...(method === "experts" ? preset.not_with_experts : []),
-  ];
-  return name in preset.fields && !unfit.includes(name);
+/** Whether a preset sets a field beside those that are chosen: as inputs, empty ones are not. */
+function isSet({ fields, left_out: leftOut }: Preset, name: string, chosen: Values): boolean {
+  const isLeftOut = Object.entries(leftOut[name] ?? {}).some(([other, values]) => {
+    const value = chosen[other] ?? "";
+    return values.length > 0 ? values.includes(String(value)) : value !== "";
+  });
+  return name in fields && !isLeftOut;
 }
 
 /** Move the inputs that show one base to another base; edited ones stay. */

@@ -12,7 +12,11 @@ const BEST = {
     ...{ method: "admm", allocation: "owl", refine: true, recover: "masked" },
     mix: [{ generated: true, share: 0.5 }],
   },
-  ...{ recommended: false, not_with_pattern: ["allocation"], not_with_experts: ["recover", "mix"] },
+  recommended: false,
+  left_out: {
+    allocation: { pattern: [], ratio: [], method: ["experts", "neurons"] },
+    ...{ recover: { method: ["experts"] }, mix: { method: ["experts"] } },
+  },
 };
 const CATALOGUE = listing(METHODS, { presets: [BEST] });
 
@@ -81,6 +85,13 @@ it("repeats a job with all that differs from its preset, be it a default without
     refine: null,
     ...own,
   });
+  const neurons = { preset: "best", method: "neurons", ratio: 0.25, refine: null } as const;
+  expect(await repeated({ spec: makeSpec({ ...neurons, allocation: "uniform", ...own }) })).toEqual(
+    {
+      ...neurons, // the service leaves the allocation out, too
+      ...own,
+    },
+  );
   service.reply = () => refusal(503); // without the presets, all is said
   expect(await repeated({ spec: makeSpec(best) })).toMatchObject({ ...best, seed: 0 });
 });

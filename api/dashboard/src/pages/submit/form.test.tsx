@@ -38,9 +38,7 @@ const METHODS = ["zpruner", "admm", "none"].map((name) => ({
 }));
 const CATALOGUE = {
   data: METHODS,
-  presets: [
-    { name: "best", fields: { method: "admm" }, not_with_pattern: [], not_with_experts: [] },
-  ],
+  presets: [{ name: "best", fields: { method: "admm" }, left_out: {} }],
   metrics: ["perplexity_ratio", "sparsity"],
 } as unknown as Catalogue;
 
@@ -241,7 +239,7 @@ it("names what a gate lacks, and waits with the check until it is there", async 
 });
 
 it("shows advice once, the time alone, and less text where the estimate is long", async () => {
-  const fast = { name: "fast", fields: {}, not_with_pattern: [], not_with_experts: [] };
+  const fast = { name: "fast", fields: {}, left_out: {} };
   const seconds = { p50: 86_400, p90: 90_000 };
   const seconds_alone = { p50: 13_200, p90: 14_000 };
   const memory = { host_bytes: 1, device_bytes: 0, scratch_bytes: 0 };
