@@ -1,8 +1,8 @@
 /** Commands that submit a job. */
 
-import { toText } from "./draft.ts";
 import { formsOf, type Schema } from "./schema.ts";
 import { targetToText } from "./targets.ts";
+import { toText } from "./values.ts";
 
 export type Body = Record<string, unknown>;
 

@@ -1,8 +1,8 @@
 /** The fields of a job, from the JSON Schema of each method. */
 
-import { toText } from "./draft.ts";
 import { formsOf, type Schema } from "./schema.ts";
 import { TEXTS } from "./texts.ts";
+import { toText } from "./values.ts";
 
 export type Kind =
   | "text"

@@ -1,7 +1,8 @@
 /** Which fields of a form have an effect beside the others, so that they are shown. */
 
-import { type Draft, toText } from "./draft.ts";
+import type { Draft } from "./draft.ts";
 import type { Field } from "./fields.ts";
+import { toText } from "./values.ts";
 
 /** Return the fields that have an effect in this draft. */
 export function shownFields(fields: Field[], draft: Draft): Field[] {

@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 import schema from "../../../../zpruner/cli/prune_spec.json";
 import { makeSpec } from "../testing.ts";
 import { commandsOf, quoted, withoutDefaults } from "./commands.ts";
-import { changesOf, draftOf, edited, parse, splitBody, toText, valuesOf } from "./draft.ts";
+import { changesOf, draftOf, edited, parse, splitBody, valuesOf } from "./draft.ts";
 import { type Field, fieldsOf, jobFields } from "./fields.ts";
 import { withoutHidden } from "./shown.ts";
+import { toText } from "./values.ts";
 
 const SCHEMA = {
   required: ["model", "sparsity"],

@@ -1,9 +1,9 @@
 /** The values of a job's fields in words: "50 %", "yes", "24 GB with 8,192 tokens". */
 
 import { bytesAsSet, count, percent } from "../format.ts";
-import { toText } from "./draft.ts";
 import { SHARES } from "./fields.ts";
 import { targetToText } from "./targets.ts";
+import { toText } from "./values.ts";
 
 type Values = Record<string, unknown>;
 

@@ -1,9 +1,9 @@
 import { useId } from "react";
-import { toText } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
 import { type Known, toNames, toValues } from "../../spec/known-names.ts";
 import { fromLocalInput, toLocalInput } from "../../spec/moment.ts";
 import { textsOf } from "../../spec/texts.ts";
+import { toText } from "../../spec/values.ts";
 import { FieldProblem } from "../../ui/field.tsx";
 import { TextsInput } from "./texts-input.tsx";
 import { completions } from "./use-suggestions.ts";

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { type Trigger, useTriggerTest } from "../../api/triggers.ts";
-import { toText } from "../../spec/draft.ts";
+import { toText } from "../../spec/values.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";

@@ -5,7 +5,7 @@ import { Link } from "wouter";
 import type { Job } from "../../../api/client.ts";
 import { number } from "../../../api/jobs.ts";
 import { bytes, count, figure, NONE, percent, shortId } from "../../../format.ts";
-import { toText } from "../../../spec/draft.ts";
+import { toText } from "../../../spec/values.ts";
 import { Ago } from "../../../ui/time.tsx";
 import { Reference } from "../../../ui/value.tsx";
 import { JobStatus } from "../../../ui/waiting.tsx";

@@ -4,8 +4,10 @@ import { jobTitle } from "./cells.tsx";
 import type { Column } from "./columns.tsx";
 import { type Entry, jobsOf } from "./entries.ts";
 import { sweepTitle } from "./sweep-cells.tsx";
-import type { Choose } from "./table.tsx";
 import { Tick } from "./tick.tsx";
+
+/** Selects a row or not; as a range, with all rows from the one before to it. */
+export type Choose = (entry: Entry, isSelected: boolean, isRange: boolean) => void;
 
 interface Props {
   entry: Entry;

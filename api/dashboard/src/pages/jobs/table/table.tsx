@@ -5,7 +5,7 @@ import { between, select } from "../selection.ts";
 import { COLUMNS } from "./columns.tsx";
 import { type Entry, jobsOf, pointsOf } from "./entries.ts";
 import { Head } from "./head.tsx";
-import { Row } from "./row.tsx";
+import { type Choose, Row } from "./row.tsx";
 import { useRowHeight } from "./row-height.ts";
 
 const TICK_WIDTH = 34;
@@ -105,8 +105,6 @@ export function JobTable({ entries, shown, place, isWhole, more }: Props) {
     </section>
   );
 }
-
-export type Choose = (entry: Entry, isSelected: boolean, isRange: boolean) => void;
 
 /** Return a function that selects a row, or with Shift all rows from the one before to it. */
 function useChoice(entries: Entry[]): Choose {
