@@ -1,7 +1,7 @@
 """Write what docs and page know of descriptions in the code: ``python -m tools.descriptions``.
 
 The methods, the sources of triggers and the types of events each have one description; the docs
-have tables of them, and the dashboard the texts that it shows.
+have tables of them, and the dashboard the texts that it shows, also those of the orders of a list.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from api.triggers.sources.registry import SOURCES
 from api.triggers.sources.source import Source
+from db.core.sort_key import ORDERS
 from db.spec.catalogue import METHODS, MethodInfo
 from db.spec.pruning.methods import REMOVING, MethodName
 from db.webhooks.event_types import FINAL_EVENTS, TEST_EVENT, EventType
@@ -43,10 +44,12 @@ def written() -> list[tuple[Path, str]]:
     }
     templates = {name: {"label": one.label} | asdict(one.example) for name, one in SOURCES.items()}
     events = {"all": list(EventType), "final": list(FINAL_EVENTS)}
+    orders = [{"sort": sort, "label": label} for sort, label in ORDERS.items()]
     return [
         *((DOCS / page, between_marks(DOCS / page, text)) for page, text in pages.items()),
         (PAGES / "triggers" / "templates.json", _json(templates)),
         (PAGES / "webhooks" / "events.json", _json(events)),
+        (PAGES / "jobs" / "filters" / "orders.json", _json(orders)),
     ]
 
 

@@ -18,8 +18,30 @@ class SortMetric(StrEnum):
     size_bytes = "size_bytes"
 
 
-ORDERS = tuple(sign + name for name in ("created", *SortMetric) for sign in ("", "-"))
-"""The orders of a list of jobs: by time or by a metric, ascending, or descending after ``-``."""
+ORDERS = {
+    "-created": "Newest first",
+    "created": "Oldest first",
+    "-reduction": "Highest reduction",
+    "reduction": "Lowest reduction",
+    "perplexity": "Lowest perplexity",
+    "-perplexity": "Highest perplexity",
+    "perplexity_ratio": "Lowest perplexity ratio",
+    "-perplexity_ratio": "Highest perplexity ratio",
+    "-accuracy": "Highest accuracy",
+    "accuracy": "Lowest accuracy",
+    "-speed": "Fastest model",
+    "speed": "Slowest model",
+    "weights_bytes": "Smallest weights",
+    "-weights_bytes": "Largest weights",
+    "seconds": "Shortest time",
+    "-seconds": "Longest time",
+    "size_bytes": "Smallest files",
+    "-size_bytes": "Largest files",
+}
+"""The orders of a list of jobs: by time or by a metric, ascending, or descending after ``-``.
+
+Each has the words for it on the page.
+"""
 
 
 @dataclass(frozen=True)

@@ -9325,7 +9325,7 @@ export interface operations {
                 /** @description Part of the job's name, of its model or of a label such as `team=nlp`, in any case; or six or more characters of its id. */
                 q?: string | null;
                 /** @description The creation time or a metric, ascending, or descending after `-`. Jobs without the metric come last, newest first. */
-                sort?: "created" | "-created" | "reduction" | "-reduction" | "perplexity" | "-perplexity" | "perplexity_ratio" | "-perplexity_ratio" | "accuracy" | "-accuracy" | "speed" | "-speed" | "weights_bytes" | "-weights_bytes" | "seconds" | "-seconds" | "size_bytes" | "-size_bytes";
+                sort?: "-created" | "created" | "-reduction" | "reduction" | "perplexity" | "-perplexity" | "perplexity_ratio" | "-perplexity_ratio" | "-accuracy" | "accuracy" | "-speed" | "speed" | "weights_bytes" | "-weights_bytes" | "seconds" | "-seconds" | "size_bytes" | "-size_bytes";
                 /** @description How many at most. */
                 limit?: number;
                 /** @description A `next_cursor`. */
@@ -10835,7 +10835,7 @@ export interface operations {
                 /** @description Part of the job's name, of its model or of a label such as `team=nlp`, in any case; or six or more characters of its id. */
                 q?: string | null;
                 /** @description The creation time or a metric, ascending, or descending after `-`. Jobs without the metric come last, newest first. */
-                sort?: "created" | "-created" | "reduction" | "-reduction" | "perplexity" | "-perplexity" | "perplexity_ratio" | "-perplexity_ratio" | "accuracy" | "-accuracy" | "speed" | "-speed" | "weights_bytes" | "-weights_bytes" | "seconds" | "-seconds" | "size_bytes" | "-size_bytes";
+                sort?: "-created" | "created" | "-reduction" | "reduction" | "perplexity" | "-perplexity" | "perplexity_ratio" | "-perplexity_ratio" | "-accuracy" | "accuracy" | "-speed" | "speed" | "weights_bytes" | "-weights_bytes" | "seconds" | "-seconds" | "size_bytes" | "-size_bytes";
             };
             header?: never;
             path?: never;

@@ -2,6 +2,7 @@
 
 import type { Status } from "../../../api/client.ts";
 import type { JobFilter, Sort } from "../../../api/jobs.ts";
+import orders from "./orders.json";
 
 /** Parameters with one value, which the address has under the filter's names. */
 const SINGLE = [
@@ -17,26 +18,7 @@ const SINGLE = [
   "q",
 ] as const;
 
-export const ORDERS: { sort: Sort; label: string }[] = [
-  { sort: "-created", label: "Newest first" },
-  { sort: "created", label: "Oldest first" },
-  { sort: "-reduction", label: "Highest reduction" },
-  { sort: "reduction", label: "Lowest reduction" },
-  { sort: "perplexity", label: "Lowest perplexity" },
-  { sort: "-perplexity", label: "Highest perplexity" },
-  { sort: "perplexity_ratio", label: "Lowest perplexity ratio" },
-  { sort: "-perplexity_ratio", label: "Highest perplexity ratio" },
-  { sort: "-accuracy", label: "Highest accuracy" },
-  { sort: "accuracy", label: "Lowest accuracy" },
-  { sort: "-speed", label: "Fastest model" },
-  { sort: "speed", label: "Slowest model" },
-  { sort: "weights_bytes", label: "Smallest weights" },
-  { sort: "-weights_bytes", label: "Largest weights" },
-  { sort: "seconds", label: "Shortest time" },
-  { sort: "-seconds", label: "Longest time" },
-  { sort: "size_bytes", label: "Smallest files" },
-  { sort: "-size_bytes", label: "Largest files" },
-];
+export const ORDERS = orders as { sort: Sort; label: string }[];
 
 export function filterOf(search: string): JobFilter {
   const params = new URLSearchParams(search);
