@@ -18,7 +18,7 @@ DASHBOARD := api/dashboard
 PAGE := $(DASHBOARD)/dist/index.html
 SOURCES := $(shell find $(DASHBOARD) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help demo test test-quick test-images test-chart test-upgrade test-latest test-lowest lock check docs screenshots bench bench-service dev generated dashboard image audit sbom release clean
+.PHONY: help demo test test-quick test-images test-chart test-upgrade test-latest test-lowest lock check docs screenshots bench bench-service dev generated dashboard image audit sbom release-check release clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -113,6 +113,9 @@ sbom: $(INSTALLED)-audit ## List the locked packages of the images as CycloneDX,
 	mkdir -p build/sbom
 	for image in api worker; do \
 	$(BIN)/cyclonedx-py requirements requirements/$$image.txt --output-file build/sbom/$$image.json || exit 1; done
+
+release-check: $(INSTALLED)-dev ## Write the upgrade data of this version if there are none, and list what it lacks to be released
+	$(BIN)/python -m tools.release --check $(ARGS)
 
 release: $(INSTALLED)-dev $(PAGE) ## Check that this commit is a release, and build its wheel and source distribution in dist
 	$(BIN)/python -m tools.release $(ARGS)

@@ -2,7 +2,7 @@
 
 The changelog, the documentation and the upgrade data have to be those of the version in
 pyproject.toml, and everything has to be committed. The wheel is installed once, and its command
-is run.
+is run. With ``--check`` nothing is built, and upgrade data that are missing are written.
 """
 
 import argparse
@@ -12,9 +12,10 @@ import sys
 import sysconfig
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from email import message_from_string
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,10 +50,17 @@ def main() -> None:
         default=datetime.now(UTC).date(),
         help="the date of the release in the changelog; by default today's in UTC",
     )
-    day, version = parser.parse_args().date, this_version()
-    problems = [*release_problems(version, day), *built_problems(version)]
+    parser.add_argument("--check", action="store_true", help="check only, before the commit")
+    options, version = parser.parse_args(), this_version()
+    if options.check:
+        write_missing_upgrade_data(FOLDERS, version, partial(_run, "tools.upgrade_data"))
+    problems = list(release_problems(version, options.date))
+    problems += [] if options.check else built_problems(version)
     if problems:
         sys.exit("\n".join([f"{version} cannot be released:", *(f"- {one}" for one in problems)]))
+    if options.check:
+        print(f"{version} can be released: make release")
+        return
     print(f"{version} is in {DIST}. Tag its commit: git tag --annotate v{version}")
 
 
@@ -89,16 +97,26 @@ def naming_problems(root: Path, version: str) -> Iterator[str]:
             yield f"{file} does not name {named}"
 
 
+def write_missing_upgrade_data(folders: Path, version: str, write: Callable[[], object]) -> None:
+    """Write the upgrade data of a version without any; those of a released one must not change."""
+    if not (folders / version).exists():
+        write()
+
+
 def upgrade_data_problems(folders: Path, version: str, code: str) -> Iterator[str]:
     """Yield what is wrong with the upgrade data of a version; ``code`` is that of this checkout."""
-    remedy = "run `python -m tools.upgrade_data` and commit its files"
-    files = [folders / version / name for name in (ARCHIVE, CONTENTS)]
-    if missing := [file.name for file in files if not file.is_file()]:
+    folder, remedy = folders / version, "run `make release-check` and commit its files"
+    missing = [name for name in (ARCHIVE, CONTENTS) if not (folder / name).is_file()]
+    if missing:
+        remedy = f"delete {folder}, {remedy}" if folder.exists() else remedy
         yield f"upgrade data of {version} are missing ({', '.join(missing)}): {remedy}"
         return
     if contents(version, folders).get(CODE) != code:
-        yield f"upgrade data of {version} were written by other code than this: {remedy}"
-    if (size := files[0].stat().st_size) > MOST_BYTES:
+        yield (
+            f"upgrade data of {version} were written by other code than this: unless {version} "
+            f"is released, delete {folder}, {remedy}"
+        )
+    if (size := (folder / ARCHIVE).stat().st_size) > MOST_BYTES:
         yield f"{ARCHIVE} of {version} has {size} bytes, more than {MOST_BYTES}"
 
 

@@ -11,6 +11,7 @@ from tools.release import (
     git_problems,
     naming_problems,
     upgrade_data_problems,
+    write_missing_upgrade_data,
 )
 from tools.upgrade_folders import ARCHIVE, CODE, CONTENTS
 
@@ -58,15 +59,29 @@ def test_upgrade_data_are_those_of_the_version_and_its_code_and_small(tmp_path: 
     def problems() -> list[str]:
         return list(upgrade_data_problems(tmp_path, "0.2.0", "digest"))
 
-    assert "are missing (folder.tar.xz, contents.json)" in problems()[0]
+    assert "are missing (folder.tar.xz, contents.json): run `make release-check`" in problems()[0]
     folder = tmp_path / "0.2.0"
     folder.mkdir()
     (folder / ARCHIVE).write_bytes(b"0")
+    assert f"are missing (contents.json): delete {folder}, run" in problems()[0]
     (folder / CONTENTS).write_text(json.dumps({CODE: "digest"}))
     assert problems() == []
     (folder / ARCHIVE).write_bytes(bytes(MOST_BYTES + 1))
     (folder / CONTENTS).write_text(json.dumps({CODE: "another"}))
     assert ["written by other code" in problems()[0], "more than" in problems()[1]] == [True, True]
+
+
+def test_upgrade_data_are_written_once(tmp_path: Path) -> None:
+    archive = tmp_path / "0.2.0" / ARCHIVE
+
+    def write() -> None:
+        archive.parent.mkdir()
+        archive.write_bytes(b"0")
+
+    write_missing_upgrade_data(tmp_path, "0.2.0", write)
+    archive.write_bytes(b"as released")
+    write_missing_upgrade_data(tmp_path, "0.2.0", write)
+    assert archive.read_bytes() == b"as released"
 
 
 def test_uncommitted_files_and_an_existing_tag_are_found(tmp_path: Path) -> None:

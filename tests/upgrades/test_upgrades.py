@@ -172,4 +172,4 @@ def test_a_finished_job_is_served_as_its_own_release_has_served_it(
 
 
 def test_this_release_has_a_folder() -> None:
-    assert this_version() in VERSIONS, "run `python -m tools.upgrade_data` and commit its files"
+    assert this_version() in VERSIONS, "run `make release-check` and commit its files"
