@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from tests.simulation.faults import FAULTS
+from tests.simulation.plan import FEATURES
 from tests.simulation.schedule import simulator
 
 
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many schedules to run")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a violation")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--feature", choices=sorted(set(FEATURES)), help="of all schedules")
     parser.add_argument("--fault", choices=FAULTS, help="plant this fault")
     options = parser.parse_args()
     gc.freeze()  # otherwise each full collection looks at the objects of all modules
@@ -30,12 +32,12 @@ def main() -> int:
         if options.fault is not None:
             FAULTS[options.fault](patch)
         if options.seed is not None:
-            outcome = simulated.run(options.seed, traced=True)
+            outcome = simulated.run(options.seed, traced=True, feature=options.feature)
             _print(*outcome.trace, outcome.violation or "all invariants hold")
             return int(outcome.violation is not None)
         begin, counts, steps = time.process_time(), Counter[str](), 0
         for seed in range(options.first, options.first + options.seeds):
-            outcome = simulated.run(seed)
+            outcome = simulated.run(seed, feature=options.feature)
             counts.update(outcome.reached)
             steps += outcome.steps
             if outcome.violation is not None:

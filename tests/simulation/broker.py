@@ -1,7 +1,7 @@
 """A message broker that loses, repeats and delays messages, as far as a schedule wants it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from random import Random
 
 from tests.simulation.kernel import Kernel
@@ -14,11 +14,12 @@ class Message:
     """A message that waits, or that a worker has taken and not yet confirmed."""
 
     job_id: str
+    queue: str
     visible_at: float
 
 
 class Broker:
-    """One queue of messages, with the operations that API, control and worker use.
+    """Queues of messages, with the operations that API, control and worker use.
 
     Args:
         trouble: the probability of each kind of trouble.
@@ -68,28 +69,27 @@ class Broker:
             if self._happens():
                 self._reach("a message was delayed")
                 delay = self._random.uniform(1, 60)
-            self.messages.append(Message(job_id, self._kernel.now + delay))
+            self.messages.append(Message(job_id, queue, self._kernel.now + delay))
 
     def message_count(self, queue: str) -> int:
         self._kernel.pause("count")
-        return len(self.messages)
+        return sum(one.queue == queue for one in self.messages)
 
-    def has_message(self) -> bool:
-        """Whether a message can be taken now."""
+    def visible(self, queues: Collection[str]) -> list[Message]:
+        """Return the messages that can be taken out of these queues now."""
         now = self._kernel.now
-        return bool(self.messages) and any(one.visible_at <= now for one in self.messages)
+        return [one for one in self.messages if one.visible_at <= now and one.queue in queues]
 
-    def take(self) -> Message | None:
-        """Take any message out of the queue; it comes back unless it is confirmed."""
-        visible = [one for one in self.messages if one.visible_at <= self._kernel.now]
-        if not visible:
+    def take(self, queues: Collection[str]) -> Message | None:
+        """Take any message out of these queues; it comes back unless it is confirmed."""
+        if not (visible := self.visible(queues)):
             return None
         taken = self._random.choice(visible)
         self.messages.remove(taken)
         return taken
 
     def put_back(self, message: Message, delay_s: float = 0.0) -> None:
-        self.messages.append(Message(message.job_id, self._kernel.now + delay_s))
+        self.messages.append(replace(message, visible_at=self._kernel.now + delay_s))
 
     def _happens(self) -> bool:
         return self._random.random() < self._trouble

@@ -1,5 +1,7 @@
 """Clients: each submits a job through the code of the API, and gives commands."""
 
+from contextlib import suppress
+from functools import partial
 from types import SimpleNamespace
 from typing import cast
 
@@ -14,11 +16,11 @@ from db.core.states import JobState
 from db.jobs.commands import JobCommands
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository, NewJob
-from db.spec.prune_spec import PruneSpec
+from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Job
 from tests.factories import make_spec
 from tests.simulation.kernel import Crash, Process
-from tests.simulation.plan import JobPlan
+from tests.simulation.plan import HostPlan, JobPlan, bytes_of
 from tests.simulation.world import World
 
 PLAIN = make_spec()
@@ -49,7 +51,8 @@ class Client:
         world = self._world
         try:
             with world.sessions.begin() as session:
-                job = JobRepository(session).add(NewJob(self._spec, created_by=self._key_id))
+                job = JobRepository(session).add(self.new_job)
+                job.planned_memory_bytes = bytes_of(self._plan.planned_gb)
                 world.set_plan(job.id, self._plan)
         except QuotaExceededError:
             world.reach("a quota was used up")
@@ -67,8 +70,15 @@ class Client:
             raise
 
     @property
-    def _spec(self) -> PruneSpec:
-        return WITH_OUTPUT if self._world.plan.has_output else PLAIN
+    def new_job(self) -> NewJob:
+        plan = self._plan
+        return NewJob(
+            WITH_OUTPUT if self._world.plan.has_output else PLAIN,
+            created_by=self._key_id if plan.has_key else None,
+            queue=plan.queue,
+            priority=plan.priority,
+            min_memory_bytes=bytes_of(plan.min_gb),
+        )
 
     def _give(self, job_id: str, command: str) -> None:
         world = self._world
@@ -96,6 +106,26 @@ class Client:
             QuotaRepository(session).check_jobs(created_by)
         job: Job = getattr(JobCommands(session), command)(job_id)
         return job.status is JobState.queued
+
+
+def _drain(world: World, host: HostPlan) -> None:
+    """Drain a worker for a time, as an operator does."""
+    previous = 0.0
+    for at, is_draining in zip(host.drained or (), (True, False), strict=False):
+        world.kernel.sleep(at - previous)
+        previous = at
+        with suppress(OperationalError), world.sessions.begin() as session:
+            for one in WorkerRepository(session).all():
+                if one.worker.name == host.name:
+                    WorkerRepository(session).set_draining(one.worker.id, is_draining)
+
+
+def add_operators(world: World) -> None:
+    """Add an operator for each worker that is to be drained."""
+    for host in world.plan.hosts:
+        if host.drained is not None:
+            process = Process(f"api/drain-{host.name}", "a")
+            world.spawn(process, "operator", partial(_drain, world, host))
 
 
 def add_client(world: World, plan: JobPlan, number: int, key_id: str | None) -> None:

@@ -5,7 +5,8 @@ from datetime import timedelta
 from db.events.event_order import order_events
 from db.webhooks import fanout
 from db.webhooks.event_types import EventType
-from tests.simulation.invariants import HELD_STATES, ViolationError
+from tests.simulation.invariants import HELD_STATES
+from tests.simulation.placement import ViolationError, run_what_waits
 from tests.simulation.world import World
 from worker.control import relay
 from worker.control.lease_recovery import recover_leases
@@ -36,6 +37,8 @@ def end_calmly(world: World) -> None:
     if world.plan.has_webhook:
         check_deliveries(world)
     check_files(world, [job_id for job_id, status in jobs if status == "succeeded"])
+    if world.plan.is_mixed:
+        run_what_waits(world)
 
 
 def _jobs(world: World) -> list[tuple[str, str]]:

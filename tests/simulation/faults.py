@@ -6,14 +6,17 @@ from functools import lru_cache
 from typing import Any
 
 import pytest
-from sqlalchemy import ColumnElement, false, select
+from sqlalchemy import ColumnElement, Select, false, select, true
 from sqlalchemy.orm import Session
 
 import db.events.job_rows
 import db.scheduling.claims
 import db.scheduling.crashes
+import db.scheduling.fair_shares
 import db.scheduling.leases
+import db.scheduling.queues
 import db.scheduling.recovery
+import db.scheduling.worker_memory
 import db.webhooks.fanout
 import worker.control.relay
 from db.core.access_errors import QuotaExceededError
@@ -26,7 +29,7 @@ from db.events.transitions import LEASE, is_in, lease_fields
 from db.files.file_store import FileStore
 from db.files.sealed_folder import describe
 from db.jobs.quotas import QuotaRepository
-from db.jobs.repository import JobRepository, NewJob
+from db.jobs.repository import JobRepository
 from db.scheduling.leases import LeaseRepository, ending, ends_from
 from db.scheduling.recovery import RecoveryRepository
 from db.tables.base import Document
@@ -38,7 +41,10 @@ from tests.simulation.files import SimulatedStore
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 FAULTS: dict[str, Plant] = {}
-BUILD_ONCE = (db.scheduling.claims, db.scheduling.crashes, db.scheduling.recovery)
+BUILD_ONCE = (
+    *(db.scheduling.claims, db.scheduling.crashes, db.scheduling.queues),
+    *(db.scheduling.fair_shares, db.scheduling.recovery),
+)
 """Modules that keep the statements that they have built: a planted fault needs new ones."""
 
 
@@ -126,7 +132,7 @@ def submitted_job_is_pushed_before_the_commit(patch: pytest.MonkeyPatch) -> None
 
     def submit(self: Client) -> str | None:
         with self._world.sessions.begin() as session:
-            job = add(JobRepository(session), NewJob(self._spec, created_by=self._key_id))
+            job = add(JobRepository(session), self.new_job)
             self._world.set_plan(job.id, self._plan)
             self._world.broker.push(job.id)
         return job.id
@@ -241,3 +247,44 @@ def webhook_moves_on_before_its_deliveries(patch: pytest.MonkeyPatch) -> None:
         return created
 
     patch.setattr(db.webhooks.fanout, "fan_out", fan_out)
+
+
+@planted
+def memory_of_workers_is_not_compared(patch: pytest.MonkeyPatch) -> None:
+    for module in (db.scheduling.claims, db.scheduling.queues):
+        patch.setattr(module, "has_memory_for_job", lambda _: true())
+
+
+@planted
+def draining_worker_claims(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(db.scheduling.claims, "is_draining", lambda _: false())
+
+
+@planted
+def large_job_is_before_those_behind_it(patch: pytest.MonkeyPatch) -> None:
+    """A worker selects a job for which it has too little memory, and its claim is refused."""
+    patch.setattr(db.scheduling.queues, "has_memory_for_job", lambda _: true())
+
+
+@planted
+def plan_waits_for_a_lost_worker(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(db.scheduling.worker_memory, "is_alive", lambda _: true())
+
+
+@planted
+def plan_waits_for_memory_that_no_worker_has(patch: pytest.MonkeyPatch) -> None:
+    worker = db.scheduling.worker_memory._Other
+    patch.setattr(db.scheduling.worker_memory, "_enough", lambda: (worker.id.is_not(None),))
+
+
+@planted
+def newest_job_of_a_key_is_next(patch: pytest.MonkeyPatch) -> None:
+    def newest(waiting: tuple[ColumnElement[bool], ...]) -> Select[str]:
+        return select(Job.id).where(*waiting).order_by(Job.created_at.desc(), Job.id).limit(1)
+
+    patch.setattr(db.scheduling.queues, "_oldest", newest)
+
+
+@planted
+def keys_take_no_turns(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(db.scheduling.claims, "record_claim", lambda *_: None)

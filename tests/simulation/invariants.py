@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db.core.states import FINAL, HELD, NEXT
 from tests.simulation.kernel import Actor, Process
+from tests.simulation.placement import Placement, ViolationError
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
 HELD_STATES = {state.value for state in HELD}
 FINAL_STATES = {state.value for state in FINAL}
 ALLOWED = {state.value: {one.value for one in after} for state, after in NEXT.items()}
-
-
-class ViolationError(Exception):
-    """An invariant does not hold."""
 
 
 class JobRow(NamedTuple):
@@ -32,6 +29,12 @@ class JobRow(NamedTuple):
     version: int
     created_by: str | None
     not_before: str | None
+    created_at: str
+    queue: str
+    priority: int
+    device: str | None
+    min_memory_bytes: int | None
+    planned_memory_bytes: int | None
 
 
 class EventRow(NamedTuple):
@@ -47,8 +50,8 @@ class EventRow(NamedTuple):
 
 
 _JOBS = (
-    "SELECT id, status, attempt, worker, leased_at, lease_until, version, created_by, not_before "
-    "FROM jobs"
+    "SELECT id, status, attempt, worker, leased_at, lease_until, version, created_by, not_before, "
+    "created_at, queue, priority, device, min_memory_bytes, planned_memory_bytes FROM jobs"
 )
 _EVENTS = (
     "SELECT job_id, seq, kind, status, attempt, position, data FROM job_events ORDER BY job_id, seq"
@@ -69,6 +72,12 @@ class Invariants:
         self._events: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self.deleted: set[str] = set()
         self.processes: dict[str, Process] = {}
+        self._placement = Placement(world)
+
+    def waiting(self) -> list[JobRow]:
+        """Return the jobs that are queued now."""
+        jobs = (JobRow(*row) for row in self._database.rows(_JOBS))
+        return [job for job in jobs if job.status == "queued"]
 
     @property
     def all_ended(self) -> bool:
@@ -124,6 +133,9 @@ class Invariants:
             raise ViolationError(f"attempt {old.attempt} -> {job.attempt}")
         if job.attempt > old.attempt:
             self._check_claim(old, job)
+            if self._world.plan.is_mixed:
+                others = [one for one in self.jobs.values() if one is not job]
+                self._placement.check_claim(old, job, others)
         if (name := actor.process.worker) is not None:
             self.processes[name] = actor.process
             held = old.status in HELD_STATES and old.worker == name

@@ -13,7 +13,7 @@ from db.access.keys import KeyRepository, Quotas
 from db.files.stores import open_uploads
 from db.webhooks.event_types import EventType
 from db.webhooks.repository import WebhookRepository
-from tests.simulation.client import add_client
+from tests.simulation.client import add_client, add_operators
 from tests.simulation.control import RECOVER_EVERY_S, Control
 from tests.simulation.database import Database
 from tests.simulation.ending import end_calmly
@@ -60,10 +60,10 @@ class Simulator:
         assert self._kernel is not None
         return self._kernel
 
-    def run(self, seed: int, *, traced: bool = False) -> Outcome:
-        """Run the schedule of a seed."""
+    def run(self, seed: int, *, traced: bool = False, feature: str | None = None) -> Outcome:
+        """Run the schedule of a seed; ``feature`` is one of `plan.FEATURES`."""
         random.seed(seed)  # the service draws the jitter of its retries from it
-        drawn = plan(random.Random(seed))
+        drawn = plan(random.Random(seed), feature)
         trace: list[str] | None = [str(drawn)] if traced else None
         world = World(
             seed, drawn, self._database, self._store, self._settings, self._uploads, trace
@@ -85,11 +85,12 @@ class Simulator:
 
     def _play(self, world: World) -> None:
         key_id = _prepare(world)
-        hosts = [WorkerHost(world, name) for name in world.plan.hosts]
+        hosts = [WorkerHost(world, host) for host in world.plan.hosts]
         control = Control(world)
         world.restarts = {host.name: [host.restart] for host in hosts}
         world.restarts["a"].append(control.restart)
         world.restarts["control"] = [control.restart]
+        add_operators(world)
         for number, job in enumerate(world.plan.jobs):
             add_client(world, job, number, key_id)
         world.kernel.run()
@@ -99,12 +100,12 @@ class Simulator:
 def _prepare(world: World) -> str | None:
     """Insert what exists before the schedule begins; return the id of the clients' key."""
     plan = world.plan
-    if not plan.has_webhook and plan.quota is None:
+    if not plan.has_webhook and plan.quota is None and not plan.is_mixed:
         return None
     with world.sessions.begin() as session:
         if plan.has_webhook:
             WebhookRepository(session).create("https://hooks.example", events=list(EventType))
-        if plan.quota is None:
+        if plan.has_webhook:
             return None
         key, _ = KeyRepository(session).create("a", quotas=Quotas(jobs_in_flight=plan.quota))
         return key.id

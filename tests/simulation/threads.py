@@ -14,6 +14,7 @@ import worker.attempts.attempt
 import worker.attempts.lease_watchdog
 import worker.attempts.run
 import worker.outputs.attempt
+import worker.pool.heartbeat
 from tests.simulation.kernel import Actor, Crash, Kernel
 
 POLL_INTERVAL_S = 15.0
@@ -128,6 +129,9 @@ def simulated_system(current: Callable[[], Kernel]) -> Iterator[None]:
         for module in (worker.attempts.lease_watchdog, worker.outputs.attempt):
             patch.setattr(module, "threading", threading)
             patch.setattr(module, "time", time)
+        patch.setattr(worker.pool.heartbeat, "threading", threading)
+        patch.setattr(worker.pool.heartbeat, "installed_extras", dict)  # reads files of packages
+        patch.setattr(worker.pool.heartbeat, "version", lambda _: "1")
         patch.setattr(worker.attempts.attempt, "time", time)
         patch.setattr(worker.attempts.lease_watchdog, "BusyMachine", IdleMachine)
         patch.setattr(worker.attempts.lease_watchdog, "POLL_INTERVAL_S", POLL_INTERVAL_S)

@@ -13,9 +13,6 @@ from tests.simulation.kernel import Actor, Kernel, Process
 from tests.simulation.plan import Fault, JobPlan, Plan
 from worker.settings import WorkerSettings
 
-HORIZON_S = 250.0
-"""After this time, no worker takes a further message."""
-
 
 class World:
     """What all actors of a schedule share.
@@ -141,7 +138,7 @@ class World:
             self.is_over = self.busy_clients == 0 and self.invariants.all_ended
         else:
             changes = []
-        self.is_over = self.is_over or self.kernel.now > HORIZON_S
+        self.is_over = self.is_over or self.kernel.now > self.plan.horizon_s
         if self.trace is not None:
             self.note(f"{actor.process.name} {actor.label}: {actor.point} {'; '.join(changes)}")
 
