@@ -126,10 +126,14 @@ def fake_cuda() -> Iterator[Waits]:
         "max_memory_allocated": lambda *_: 0,
         "get_device_name": lambda *_: properties.name,
         "get_device_properties": lambda *_: properties,
+        "is_current_stream_capturing": lambda: False,
     }
     with ExitStack() as stack:
         for name, function in functions.items():
             stack.enter_context(patch.object(torch.cuda, name, function))
+        # A build with CUDA would open a stream of its driver, of which there may be none.
+        accelerator = patch.object(torch.accelerator, "current_accelerator", lambda **_: None)
+        stack.enter_context(accelerator)
         stack.callback(_C._set_only_lift_cpu_tensors, _C._only_lift_cpu_tensors())
         _C._set_only_lift_cpu_tensors(True)  # so that `torch.tensor` moves what it has made
         stack.enter_context(_Dispatch(waits))
