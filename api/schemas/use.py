@@ -19,12 +19,14 @@ MOST_ROWS = 500
 
 
 class UseQuery(RequestModel):
-    """The period of which the use is returned."""
+    """The period of which the use is returned: whole days, in UTC."""
 
     after: Moment | None = Field(
-        default=None, description="Its begin; by default seven days before its end."
+        default=None, description="Its first day has this moment; by default it has seven days."
     )
-    before: Moment | None = Field(default=None, description="Its end; by default now.")
+    before: Moment | None = Field(
+        default=None, description="Its last day ends at this moment or later; by default, today."
+    )
     month: str | None = Field(
         default=None,
         pattern=r"^(19[7-9]\d|2\d{3})-(0[1-9]|1[0-2])$",
@@ -39,11 +41,16 @@ class UseQuery(RequestModel):
         return self
 
     def period(self, present: datetime) -> tuple[datetime, datetime]:
-        """Return begin and end; a period that ends before it begins is empty."""
+        """Return begin and end, each the begin of a day in UTC.
+
+        A period that ends before it begins is empty.
+        """
         if self.month is not None:
             return month_of(datetime.strptime(self.month, "%Y-%m").replace(tzinfo=UTC))
-        until = self.before or present
-        return self.after or until - WEEK, until
+        end = self.before or present
+        until = _day_of(end - timedelta.resolution) + timedelta(days=1)
+        since = until - WEEK if self.after is None else _day_of(self.after)
+        return since, since if self.after and self.after >= end else until
 
 
 class UseRow(BaseModel):
@@ -86,8 +93,8 @@ class PeriodUseRead(BaseModel):
     no labels.
     """
 
-    after: datetime
-    before: datetime
+    after: datetime = Field(description="The begin of its first day, in UTC.")
+    before: datetime = Field(description="The end of its last day, in UTC.")
     currency: str | None = Field(
         description="Of all costs; null if no queue and no job has a price."
     )
@@ -109,6 +116,10 @@ class PeriodUseRead(BaseModel):
             keys=_rows(use.keys, lambda key: key or ""),
             labels=_rows(use.labels, "=".join)[:MOST_ROWS],
         )
+
+
+def _day_of(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _rows(uses: Mapping[Name, Use], written: Callable[[Name], str]) -> list[UseRow]:

@@ -16,6 +16,7 @@ from db.backup.row_secrets import decrypted, replaced, require_key
 from db.backup.tables import PATIENCE, Change, load
 from db.core.access_errors import EncryptionKeyError
 from db.core.session import open_sessions, sqlite_file
+from db.events.use_sums import add_sums, correction
 from db.files.artifact_store import ArtifactStore
 from db.files.stores import open_store, open_uploads
 from db.scheduling.recovery import RecoveryRepository
@@ -150,11 +151,12 @@ def _restore_files(folder: Path, store: ArtifactStore, uploads: UploadStore) -> 
 
 
 def _restore_rows(folder: Path, manifest: Manifest, session: Session, change: Change) -> None:
-    """Insert the rows into tables of their migration, migrate them, and queue what ran."""
+    """Insert the rows into tables of their migration, migrate and sum them, and queue what ran."""
     connection = session.connection()
     command.upgrade(migration_config(connection), manifest.migration)
     load(connection, folder, change)
     command.upgrade(migration_config(connection), "head")
+    add_sums(connection, correction(connection))
     RecoveryRepository(session).release_all()
 
 

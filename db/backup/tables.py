@@ -23,10 +23,11 @@ from sqlalchemy import (
 
 from db.backup.folder import ROWS
 from db.core.session import open_sessions
+from db.schema.revision import is_of_search
 
-LEFT_OUT = {"alembic_version", "heartbeats", "secrets", "workers"}
-"""Alembic's own table, those about processes, which a restored service does not have, and that of
-the secret that signs links: a new service makes another one."""
+LEFT_OUT = {"alembic_version", "daily_use", "heartbeats", "secrets", "workers"}
+"""Alembic's own table, that of sums, which are made again, those about processes, which a restored
+service does not have, and that of the secret that signs links: a new service makes another one."""
 BATCH = 1000
 PATIENCE = timedelta(days=7)
 """How long a transaction may be idle while files are copied."""
@@ -94,7 +95,7 @@ def _tables(connection: Connection) -> Iterator[Table]:
     """Yield the tables that are there, each after those that it refers to."""
     inspector = inspect(connection)
     for name, _ in inspector.get_sorted_table_and_fkc_names():
-        if name is not None and name not in LEFT_OUT:
+        if name is not None and name not in LEFT_OUT and not is_of_search(name):
             columns = inspector.get_columns(name)
             kinds = [(one["name"], one["type"]) for one in columns]
             for _, kind in kinds:

@@ -1,12 +1,16 @@
-"""The attempts and phases of a job, derived from its events."""
+"""The attempts and phases of a job, and when workers held it, derived from its events."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from db.core.states import HELD, JobState, Phase
 from db.tables.jobs import JobEvent
+
+Span = tuple[datetime, datetime]
+Change = tuple[datetime, JobState]
+"""The time and the new state of a transition."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,23 @@ def phases(events: Iterable[JobEvent]) -> list[PhaseSpan]:
         if event.kind == "phase" and event.phase is not None:
             spans.append(PhaseSpan(event.attempt, event.phase, event.at))
     return spans
+
+
+def held_spans(changes: Iterable[Change], until: datetime | None) -> Iterator[Span]:
+    """Yield when workers held a job, by its transitions, oldest first.
+
+    Attempts that follow each other without a pause are one time. A time that has not ended ends at
+    ``until``, and is left out without it.
+    """
+    start = None
+    for at, status in changes:
+        if status in HELD:
+            start = start or at
+        elif start is not None:
+            yield start, at
+            start = None
+    if start is not None and until is not None:
+        yield start, until
 
 
 def _ended(attempt: AttemptSpan, event: JobEvent) -> AttemptSpan:

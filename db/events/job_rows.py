@@ -13,7 +13,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now
 from db.core.errors import JobNotFoundError
-from db.core.states import JobState, Phase
+from db.core.states import HELD, JobState, Phase
+from db.events.use_sums import count_status
 from db.tables.base import Document
 from db.tables.jobs import Job, JobEvent
 
@@ -107,7 +108,7 @@ def change_row(
 def record_event(
     session: Session, job: Job | HeldJob | JobRow, kind: str, data: Document | None = None
 ) -> None:
-    """Insert the job's next event.
+    """Insert the job's next event, and count what it changes in the daily sums of use.
 
     Call it after `change_job`: the row lock of that UPDATE prevents two transactions from using
     the same sequence number.
@@ -121,6 +122,10 @@ def record_event(
         "event_data": data or {},
     }
     session.connection().execute(_INSERT_EVENT, values)
+    # Of a new job, there is nothing to count.
+    is_free = kind == "status" and job.status not in HELD
+    if is_free and not isinstance(job, HeldJob) and job.version > 1:
+        count_status(session, job)
 
 
 _LAST = select(func.max(JobEvent.seq)).where(JobEvent.job_id == bindparam("event_job"))

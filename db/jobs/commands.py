@@ -11,6 +11,7 @@ from db.core.errors import IllegalTransitionError, ResultInUseError, StaleVersio
 from db.core.states import FINAL, JobState
 from db.events.job_rows import change_job, get_job, record_event
 from db.events.transitions import CANCELLED, PAUSED, RESUMED, RETRIED, START, choose, entering
+from db.events.use_sums import count_labels
 from db.jobs.held_time import keep_times
 from db.jobs.labels import sync_labels
 from db.jobs.result_models import ResultModelRepository
@@ -93,7 +94,9 @@ class JobCommands:
 
         If a worker holds the job, a new priority takes effect once the job is queued again.
         """
-        search = search_text(self._at(job_id, version).spec.model, name, labels)
+        # Locked: no attempt ends between its times and its labels are read and counted.
+        before = self._at(job_id, version, locked=True)
+        former, search = dict(before.labels), search_text(before.spec.model, name, labels)
         values: dict[str, Any] = {"name": name, "labels": labels, "search": search}
         values |= {"max_cost": max_cost, "likely_cost": _likely_cost(max_cost)}
         if priority is not None:
@@ -104,6 +107,7 @@ class JobCommands:
         if job is None:
             raise StaleVersionError(job_id, version or 0, get_job(self._session, job_id).version)
         sync_labels(self._session, job)
+        count_labels(self._session, job, former)
         data = {"name": name, "labels": labels, "priority": job.priority, "pinned": job.pinned}
         record_event(self._session, job, "described", data)
         return job
@@ -159,9 +163,9 @@ class JobCommands:
             raise IllegalTransitionError(job_id, job.status, wanted)
         return job
 
-    def _at(self, job_id: str, version: int | None) -> Job:
+    def _at(self, job_id: str, version: int | None, *, locked: bool = False) -> Job:
         """Return the job; raise `StaleVersionError` if ``version`` is given and differs."""
-        job = get_job(self._session, job_id)
+        job = get_job(self._session, job_id, locked=locked)
         if version is not None and job.version != version:
             raise StaleVersionError(job_id, version, job.version)
         return job

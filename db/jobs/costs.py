@@ -9,11 +9,11 @@ from db.core.amounts import readable
 from db.core.clock import now
 from db.core.errors import SpecRefusedError
 from db.core.states import FINAL
-from db.jobs.held_time import held_times, may_be_held_since, past_times
+from db.jobs.held_time import held_times
+from db.jobs.use import use_by_group
 from db.problems.specification import COST_EXCEEDED
 from db.spec.prices import Price
 from db.tables.jobs import Job
-from db.tables.past_attempts import PastAttempt
 
 NO_TIME = timedelta(0)
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,16 +52,12 @@ class CostRepository:
         return month_of(self._session.scalars(select(now())).one())
 
     def spent(self, key_id: str, since: datetime, until: datetime) -> float:
-        """Return what the jobs of a key have cost in a period, deleted ones included."""
-        priced = (Job.created_by == key_id, Job.hourly_price.is_not(None))
-        times = held_times(self._session, since, until, *priced)
-        query = select(Job.id, Job.hourly_price).where(*priced, may_be_held_since(since))
-        present = (
-            cost_of(price, times.get(job_id, NO_TIME))
-            for job_id, price in self._session.execute(query)
-        )
-        past = past_times(self._session, since, until, PastAttempt.created_by == key_id)
-        return sum(present) + sum(cost_of(row.hourly_price, held) for row, held in past)
+        """Return what the jobs of a key have cost, deleted ones included.
+
+        The period is of whole days in UTC.
+        """
+        use = use_by_group(self._session, since, until, key_id).items()
+        return sum(group.cost_of(amounts["held_us"]) or 0.0 for group, amounts in use)
 
     def reserved(self, key_id: str) -> float:
         """Return what the unfinished jobs of a key will likely cost from now on."""

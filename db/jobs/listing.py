@@ -38,6 +38,7 @@ class JobFilter:
         labels: the job has all of these.
         created_by: the job was submitted with the API key that has this id.
         text: the job's name, model, labels or id contain this (see `mentions`); case is ignored.
+        ids: the job has one of these; None means no condition.
         output: an output of the job is in this state.
         unmeasured: the job has no value for this metric.
         created_after: the job was created later than this.
@@ -54,6 +55,7 @@ class JobFilter:
     labels: tuple[Label, ...] = ()
     output: OutputState | None = None
     text: str | None = None
+    ids: tuple[str, ...] | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
     unmeasured: SortMetric | None = None
@@ -84,6 +86,8 @@ class JobFilter:
             conditions.append(Job.id.in_(sent))
         if self.text:
             conditions.append(mentions(self.text))
+        if self.ids is not None:
+            conditions.append(Job.id.in_(self.ids))
         if self.unmeasured is not None:
             conditions.append(getattr(Job, self.unmeasured).is_(None))
         if self.created_after is not None:

@@ -25,7 +25,7 @@ from db.jobs.listing import (
 )
 from db.jobs.quotas import QuotaRepository
 from db.jobs.result_models import ResultModelRepository
-from db.jobs.search import search_columns
+from db.jobs.search import mentioning, search_columns
 from db.scheduling.fair_shares import register_key
 from db.spec.prices import Price
 from db.spec.prune_spec import PruneSpec
@@ -168,7 +168,7 @@ class JobRepository:
 
         ``after`` is the sort key of the last job of the previous page; None for the first page.
         """
-        return self._rows(page_ids(wanted, limit, after, oldest_first))
+        return self._rows(page_ids(self._narrowed(wanted), limit, after, oldest_first))
 
     def sorted_page(
         self,
@@ -185,13 +185,20 @@ class JobRepository:
         of the previous page: a `MetricKey` if that job has the metric, else a `SortKey`. It is None
         for the first page.
         """
-        jobs: list[Job] = []
+        jobs, wanted = list[Job](), self._narrowed(wanted)
         if not isinstance(after, SortKey):
             jobs = self._rows(measured_ids(wanted, metric, limit, after, descending))
         if (left := limit - len(jobs)) > 0:
             last = after if isinstance(after, SortKey) else None
             jobs += self.page(replace(wanted, unmeasured=metric), limit=left, after=last)
         return jobs
+
+    def _narrowed(self, wanted: JobFilter) -> JobFilter:
+        """Name the jobs that a text finds, where these are few and an index knows them."""
+        if wanted.text is None or wanted.ids is not None:
+            return wanted
+        ids = mentioning(self._session, wanted.text)
+        return wanted if ids is None else replace(wanted, ids=tuple(ids))
 
     def _rows(self, ids_query: Executable) -> list[Job]:
         """Return the jobs whose ids a query returns, in the order of the query."""
@@ -203,8 +210,8 @@ class JobRepository:
 
     def facets(self, wanted: JobFilter = ALL_JOBS) -> Facets:
         """Count the jobs by status, by method and by verdict, as `Facets` describes."""
-        facets = Facets({}, {}, {})
-        for status, method, verdict, count in self._session.execute(facet_counts(wanted)):
+        facets, counts = Facets({}, {}, {}), facet_counts(self._narrowed(wanted))
+        for status, method, verdict, count in self._session.execute(counts):
             if method == TRIAL:
                 continue
             matches = {

@@ -7,11 +7,14 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, SQLColumnExpression, literal, or_
+from sqlalchemy import text as sql
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from db.core.digests import digest
+from db.events.job_events import IDS_AT_ONCE
 from db.spec.inputs.job_results import JOB
 from db.spec.propagation import propagation_of
 from db.spec.prune_spec import PruneSpec
@@ -102,6 +105,31 @@ def mentions(text: str) -> ColumnElement[bool]:
     part = text.strip().lower()
     named = contains(Job.search, part)
     return or_(named, contains(Job.id, part)) if PART_OF_ID.fullmatch(part) else named
+
+
+def mentioning(session: Session, text: str) -> list[str] | None:
+    """Return the ids of the jobs that may mention a part of an id, from the index of all texts.
+
+    None if ``text`` is none, or if there are too many of them: a list then finds the jobs of a page
+    sooner as it goes along its own index.
+    """
+    part = text.strip().lower()
+    if not PART_OF_ID.fullmatch(part):
+        return None
+    texts = _TEXTS[session.connection().dialect.name]
+    values = {"part": part.removeprefix("job_"), "few": IDS_AT_ONCE}
+    ids = list(session.connection().scalars(texts, values))
+    return ids if len(ids) <= IDS_AT_ONCE else None
+
+
+_TEXTS = {
+    "sqlite": sql("SELECT id FROM job_texts WHERE text MATCH :part LIMIT :few + 1"),
+    "postgresql": sql(
+        "SELECT id FROM jobs WHERE zpruner_trigrams(id || chr(10) || search) "
+        "@> zpruner_trigrams(:part) LIMIT :few + 1"
+    ),
+}
+"""See the migration 0035."""
 
 
 class Contains(FunctionElement[bool]):

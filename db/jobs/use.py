@@ -1,18 +1,29 @@
-"""The number of jobs in a period, and the time for which workers held them."""
+"""The number of jobs in a period, and the time for which workers held them, from daily sums."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select, true
 from sqlalchemy.orm import Session
 
-from db.core.states import JobState
-from db.jobs.costs import cost_of
-from db.jobs.held_time import held_times, may_be_held_since, past_times
+from db.core.clock import now
+from db.core.states import HELD
+from db.events.transitions import is_in
+from db.events.use_sums import (
+    AMOUNTS,
+    COUNTED,
+    MICROSECOND,
+    Group,
+    changes_of,
+    groups_of,
+    sums_of,
+)
+from db.tables.daily_use import DailyUse
 from db.tables.jobs import Job
-from db.tables.past_attempts import PastAttempt
+
+UseByGroup = dict[Group, Counter[str]]
+"""The amounts of each group, by their names in the table of sums."""
 
 
 @dataclass
@@ -32,14 +43,14 @@ class Use:
     held: timedelta = timedelta(0)
     cost: float | None = None
 
-    def add(self, end: JobState | None, held: timedelta, hourly_price: float | None) -> None:
-        """Add a job that ended with a status, or has not ended in the period."""
-        self.jobs += 1
-        self.succeeded += end is JobState.succeeded
-        self.failed += end is JobState.failed
-        self.held += held
-        if hourly_price is not None:
-            self.cost = (self.cost or 0.0) + cost_of(hourly_price, held)
+    def add(self, group: Group, amounts: Counter[str]) -> None:
+        """Add other jobs."""
+        self.jobs += amounts["jobs"]
+        self.succeeded += amounts["succeeded"]
+        self.failed += amounts["failed"]
+        self.held += amounts["held_us"] * MICROSECOND
+        if (cost := group.cost_of(amounts["held_us"])) is not None:
+            self.cost = (self.cost or 0.0) + cost
 
 
 @dataclass(frozen=True)
@@ -58,36 +69,58 @@ class PeriodUse:
 
 
 def use_of(session: Session, since: datetime, until: datetime) -> PeriodUse:
-    """Return the use from ``since`` until before ``until``, both aware, in UTC.
+    """Return the use from ``since`` until before ``until``, both the begin of a day in UTC.
 
     A deleted job counts with its time and its cost, but has neither succeeded nor failed, and has
     no labels.
     """
     use = PeriodUse()
-    of_period = (may_be_held_since(since), Job.created_at < until)
-    held = held_times(session, since, until, Job.created_at < until)
-    for job in session.execute(select(*_COLUMNS).where(*of_period)):
-        ended = job.finished_at is not None and since <= job.finished_at < until
-        time = held.get(job.id, timedelta(0))
-        if not ended and not time:
+    for group, amounts in use_by_group(session, since, until).items():
+        if group.label:
+            use.labels[group.label, group.value].add(group, amounts)
             continue
-        use.currencies.update({job.currency} - {None, ""})
-        labels = (use.labels[name, str(value)] for name, value in job.labels.items())
-        for one in (use.total, use.methods[job.method], use.keys[job.created_by], *labels):
-            one.add(job.status if ended else None, time, job.hourly_price)
-    _add_past(use, past_times(session, since, until))
+        use.currencies.update({group.currency} - {""})
+        for one in (use.total, use.methods[group.method], use.keys[group.created_by or None]):
+            one.add(group, amounts)
     return use
 
 
-def _add_past(use: PeriodUse, times: list[tuple[PastAttempt, timedelta]]) -> None:
-    for _, of_job in groupby(times, key=lambda pair: pair[0].job_id):
-        attempts = list(of_job)
-        row, held = attempts[0][0], sum((time for _, time in attempts), start=timedelta(0))
-        for one in (use.total, use.methods[row.method], use.keys[row.created_by]):
-            one.add(None, held, row.hourly_price)
+def use_by_group(
+    session: Session, since: datetime, until: datetime, key_id: str | None = None
+) -> UseByGroup:
+    """Return the use from ``since`` until before ``until``, both the begin of a day in UTC.
+
+    With the id of a key, it is that of this key's jobs, and has no labels.
+    """
+    columns = [getattr(DailyUse, name) for name in Group._fields]
+    counted = case((DailyUse.previous < since.date(), DailyUse.jobs), else_=0)
+    query = select(
+        *columns, *map(func.sum, (counted, DailyUse.succeeded, DailyUse.failed, DailyUse.held_us))
+    ).where(DailyUse.day >= since.date(), DailyUse.day < until.date())
+    if key_id is not None:
+        query = query.where(DailyUse.created_by == key_id)
+    use: UseByGroup = defaultdict(Counter)
+    for row in session.execute(query.group_by(*columns)):
+        group, sums = Group(*row[: len(columns)]), map(int, row[len(columns) :])
+        use[group].update(dict(zip(AMOUNTS, sums, strict=True)))
+    _add_held(session, since, until, key_id, use)
+    return {group: amounts for group, amounts in use.items() if amounts["jobs"]}
 
 
-_COLUMNS = (
-    *(Job.id, Job.method, Job.created_by, Job.labels, Job.status, Job.finished_at),
-    *(Job.hourly_price, Job.currency),
-)
+def _add_held(
+    session: Session, since: datetime, until: datetime, key_id: str | None, use: UseByGroup
+) -> None:
+    """Add what the jobs that workers hold now have used in attempts that have not ended."""
+    held = (is_in(*HELD), true() if key_id is None else Job.created_by == key_id)
+    jobs = session.execute(select(*COUNTED).where(*held)).all()
+    end = min(session.scalars(select(now())).one(), until)
+    changes = changes_of(session.connection(), *held)
+    for job in jobs:
+        groups = groups_of(job, job.labels if key_id is None else {})
+        of_job = changes.get(job.id, [])
+        sums = sums_of(groups, of_job, end)
+        sums.subtract(sums_of(groups, of_job))
+        for (day, previous, group, name), number in sums.items():
+            is_counted = name != "jobs" or previous < since.date()
+            if since.date() <= day < until.date() and is_counted:
+                use[group][name] += number

@@ -83,5 +83,10 @@ def generation(revision: str) -> str:
     return revision.rstrip("0123456789")
 
 
+def is_of_search(name: str | None) -> bool:
+    """Whether a table or an index belongs to the index of texts, which the database keeps."""
+    return name is not None and name.startswith(("job_texts", "ix_jobs_trigrams"))
+
+
 def hide_password(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)

@@ -4,6 +4,7 @@ from db.tables.access import ApiKey, AuditEntry, LastClaim, Secret
 from db.tables.artifacts import Artifact
 from db.tables.base import Base
 from db.tables.caller_secrets import CallerSecret
+from db.tables.daily_use import DailyUse
 from db.tables.datasets import Dataset
 from db.tables.heartbeats import Heartbeat
 from db.tables.jobs import (
@@ -32,6 +33,7 @@ __all__ = [
     "Base",
     "BlockReport",
     "CallerSecret",
+    "DailyUse",
     "Dataset",
     "Delivery",
     "Estimate",

@@ -14,6 +14,8 @@ from db.core.session import Sessions
 from db.events.event_order import order_events
 from db.files.artifact_store import ArtifactStore
 from db.files.file_store import FileStore
+from db.jobs.commands import JobCommands
+from db.use_sums import correct_sums
 from db.webhooks.fanout import fan_out
 from tests.chaos import engine
 from tests.factories import make_spec
@@ -82,6 +84,15 @@ def repair(world: World, sessions: Sessions) -> None:
     keep_unfinished = world.settings(WorkerSettings).keep_unfinished
     lease_recovery.recover_leases(sessions, world.store, keep_unfinished)
     relay.relay(sessions, lambda *_: None, lambda _: 0)
+
+
+def correct_and_delete(world: World, sessions: Sessions, job_id: str) -> None:
+    """Correct the daily sums, then give an ended job another label, and delete it."""
+    correct_sums(world.database)
+    with sessions.begin() as session:
+        JobCommands(session).describe(job_id, name=None, labels={"team": "nlp"})
+    with sessions.begin() as session:
+        JobCommands(session).delete(job_id)
 
 
 def retain(world: World, sessions: Sessions) -> None:

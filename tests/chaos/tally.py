@@ -9,6 +9,7 @@ from db.core.errors import ArtifactNotFoundError
 from db.core.session import Sessions
 from db.core.states import FINAL, JobState
 from db.events.job_events import EventRepository
+from db.events.use_sums import correction
 from db.files.artifacts import ArtifactRepository
 from db.files.file_store import FileStore
 from db.jobs.repository import JobRepository
@@ -75,4 +76,12 @@ def broken(
     published = [path.name for path in (artifact_dir / job_id).glob("*")]
     if published != [str(job.attempt)]:
         found.append(f"attempts {published} are published, {job.attempt} made the files")
+    found += wrong_sums(sessions)
     return found
+
+
+def wrong_sums(sessions: Sessions) -> list[str]:
+    """Return a line if the daily sums of use are not those of the rows."""
+    with sessions() as session:
+        lacking = correction(session.connection())
+    return [f"the daily sums lack {lacking}"] if lacking else []

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from db.access.audit import AuditRepository
@@ -19,6 +19,7 @@ from db.files.retention import FileRetention
 from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.recovery import PUSH_AGAIN_AFTER, RecoveryRepository
+from db.tables.daily_use import DailyUse
 from db.tables.jobs import Job
 from tests.api.work import finish_job
 from tests.chaos import programs
@@ -26,7 +27,7 @@ from tests.chaos.fault_injection import FaultPlan
 from tests.chaos.forks import KILLED
 from tests.chaos.inputs import write_inputs
 from tests.chaos.stage import Stage
-from tests.chaos.tally import broken
+from tests.chaos.tally import broken, wrong_sums
 from tests.factories import expire_lease
 
 pytestmark = pytest.mark.chaos
@@ -201,6 +202,26 @@ def test_a_deletion_by_a_rule_killed_at_any_write_is_finished_and_recorded_once(
     with sessions() as session:
         assert AuditRepository(session).count() == len(finished)
         assert FileRetention(session).unremoved() == []
+
+
+def test_the_daily_sums_are_those_of_the_rows_after_a_kill_at_any_write(stage: Stage) -> None:
+    def prepare() -> tuple[str]:
+        job = finish_job(stage.sessions, stage.world.store, labels={"team": "speech"})
+        with stage.sessions.begin() as session:
+            session.execute(delete(DailyUse))  # for the program to make again
+        return (job.id,)
+
+    def check(at: int, _: str) -> None:
+        with stage.sessions() as session:
+            (rows,) = session.scalars(select(func.count()).select_from(DailyUse))
+        found.add(rows > 0)
+        if rows:
+            stage.tally.check(f"sums killed at {at}", wrong_sums(stage.sessions))
+
+    found = set[bool]()
+    stage.kill_at_each_write("sums", programs.correct_and_delete, prepare, check)
+    assert found == {False, True}, "it was killed only before, or only after it had made the sums"
+    assert wrong_sums(stage.sessions) == []
 
 
 def is_writable(database: str) -> bool:

@@ -12,7 +12,7 @@ from tests.db.postgres import admin, running_postgres
 WRITTEN = (
     *("jobs", "api_keys", "audit", "sweeps", "estimates", "workers", "webhooks", "triggers"),
     *("worker_samples", "queue_samples", "datasets", "key_turns", "caller_secrets"),
-    "past_attempts",
+    *("past_attempts", "daily_use"),
 )
 """The tables that tests write; the others refer to these, and their rows are deleted as well."""
 

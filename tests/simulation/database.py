@@ -15,6 +15,7 @@ from sqlalchemy import event
 
 from db.core.session import BEGIN, open_sessions
 from db.schema.migration import migrate
+from db.schema.revision import is_of_search
 from tests.simulation.kernel import Actor, Kernel
 
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
@@ -73,7 +74,10 @@ class Database:
         self._reader = sqlite3.connect(path, isolation_level=None)
         self._reader.execute("PRAGMA synchronous=OFF")
         names = self._reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        self._tables = [name for (name,) in names if name not in KEPT_TABLES]
+        # The index of texts follows the jobs.
+        self._tables = [
+            name for (name,) in names if name not in KEPT_TABLES and not is_of_search(name)
+        ]
         exist = (f"EXISTS (SELECT 1 FROM {table})" for table in self._tables)
         self._has_rows = f"SELECT {', '.join(exist)}"
 

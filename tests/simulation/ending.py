@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from db.events.event_order import order_events
+from db.events.use_sums import correction
 from db.webhooks import fanout
 from db.webhooks.event_types import EventType
 from tests.simulation.invariants import HELD_STATES
@@ -36,6 +37,7 @@ def end_calmly(world: World) -> None:
             raise ViolationError(f"{job_id} waits, and no message is sent for it")
     if world.plan.has_webhook:
         check_deliveries(world)
+    check_sums(world)
     check_files(world, [job_id for job_id, status in jobs if status == "succeeded"])
     if world.plan.is_mixed:
         run_what_waits(world)
@@ -57,6 +59,14 @@ def check_deliveries(world: World) -> None:
     sent = world.database.rows("SELECT position FROM webhook_deliveries")
     if missing := set(events) - set(sent):
         raise ViolationError(f"events became no messages: {missing}")
+
+
+def check_sums(world: World) -> None:
+    """Check that the daily sums are those of the rows."""
+    with world.sessions() as session:
+        lacking = correction(session.connection())
+    if lacking:
+        raise ViolationError(f"the daily sums lack {lacking}")
 
 
 def check_files(world: World, succeeded: list[str]) -> None:

@@ -22,10 +22,11 @@ import worker.control.relay
 from db.core.access_errors import QuotaExceededError
 from db.core.clock import now
 from db.core.errors import LeaseLostError
-from db.core.states import HELD, JobState
+from db.core.states import FINAL, HELD, JobState
 from db.events.event_order import EventOrder
 from db.events.job_rows import change_job, record_event
 from db.events.transitions import LEASE, is_in, lease_fields
+from db.events.use_sums import count_status
 from db.files.file_store import FileStore
 from db.files.sealed_folder import describe
 from db.jobs.quotas import QuotaRepository
@@ -288,3 +289,12 @@ def newest_job_of_a_key_is_next(patch: pytest.MonkeyPatch) -> None:
 @planted
 def keys_take_no_turns(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(db.scheduling.claims, "record_claim", lambda *_: None)
+
+
+@planted
+def released_attempts_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    def count_ended(session: Session, job: Any) -> None:
+        if job.status in FINAL:
+            count_status(session, job)
+
+    patch.setattr(db.events.job_rows, "count_status", count_ended)

@@ -28,6 +28,7 @@ FOUND_BY = {
     "plan_waits_for_memory_that_no_worker_has": 10,
     "newest_job_of_a_key_is_next": 42,
     "keys_take_no_turns": 285,
+    "released_attempts_are_not_counted": 2,
 }
 """The first seed that found each fault; after a change of the schedules, all are tried."""
 

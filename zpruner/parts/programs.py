@@ -24,6 +24,7 @@ PROGRAMS = {
     "prune": "worker.standalone.command",
     "restore": "db.backup.restore",
     "serve": "zpruner.serve.serve",
+    "sums": "db.use_sums",
     "speed": "worker.standalone.speed",
     "worker": "worker.program",
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from db.backup.backup import back_up, source_of
 from db.backup.folder import BackupError
@@ -20,6 +20,7 @@ from db.backup.restore import require_intact, restore
 from db.core.session import Sessions, open_sessions
 from db.core.states import JobState
 from db.events.job_events import EventRepository
+from db.events.use_sums import correction
 from db.files.datasets import DatasetRepository
 from db.files.file_store import FileStore
 from db.files.stored_file import LocalFile
@@ -29,6 +30,7 @@ from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.startup.settings import Settings
 from db.tables.artifacts import Artifact
+from db.tables.daily_use import DailyUse
 from db.tables.datasets import Dataset
 from db.tables.jobs import Job
 from db.tables.webhooks import Webhook
@@ -150,6 +152,8 @@ def test_a_backup_under_load_restores_each_job_that_was_accepted_before_and_all_
                 assert (new.result, new.finished_at) == (old.result, old.finished_at)
             without = select(Job.id).where(Job.result.is_(None), Job.id.in_(accepted))
             assert set(before.scalars(without)) == set(after.scalars(without)) != set()
+            assert correction(after.connection()) == {}
+            assert after.scalars(select(func.sum(DailyUse.held_us))).one() > 0
         assert wrong_files(empty_service, restored) == []
         folder = open_uploads(empty_service)
         [path] = empty_service.upload_dir.iterdir()
@@ -193,6 +197,7 @@ def test_what_ran_is_queued_again_without_a_crash_and_runs_to_its_end(
     with opened(empty_service) as restored, restored.begin() as session:
         job = JobRepository(session).get(running)
         assert (job.status, job.crashes, job.worker) == (JobState.queued, 0, None)
+        assert correction(session.connection()) == {}
         assert EventRepository(session).events(running)[-1].data == {"reason": "restored"}
         claimed = ClaimRepository(session).claim(running, "worker@new")
         assert claimed is not None

@@ -3,8 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.events.use_sums import Sums, add_sums, correction
 from db.tables.jobs import Job, JobEvent
 from tests.factories import make_job, make_spec
 
@@ -26,9 +29,18 @@ def held_job(sessions: Sessions, *spans: tuple[datetime, datetime | None], **ove
             _add(session, job, number * 2 + 8, start, JobState.running)
             if end is not None:
                 _add(session, job, number * 2 + 9, end, JobState.failed)
+        session.flush()
+        correct_sums(session)
     return job
 
 
-def _add(session: Any, job: Job, seq: int, moment: datetime, status: JobState) -> None:
+def correct_sums(session: Session) -> Sums:
+    """Let the sums be those of rows that a test has written; return what they lacked."""
+    lacking = correction(session.connection())
+    add_sums(session.connection(), lacking)
+    return lacking
+
+
+def _add(session: Session, job: Job, seq: int, moment: datetime, status: JobState) -> None:
     fields = {"kind": "status", "status": status, "attempt": 1, "data": {}}
     session.add(JobEvent(job_id=job.id, seq=seq, at=moment, **fields))

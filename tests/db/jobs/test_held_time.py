@@ -1,10 +1,13 @@
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import select
+
 from db.core.session import Sessions
 from db.core.states import HELD, JobState
 from db.jobs.commands import JobCommands
-from db.jobs.held_time import held_time, held_times, past_times
+from db.jobs.held_time import held_time, held_times
 from db.tables.jobs import Job
+from db.tables.past_attempts import PastAttempt
 from tests.db.jobs.held import NOON, at, held_job
 
 
@@ -45,8 +48,9 @@ def test_the_times_of_a_deleted_job_and_of_its_second_attempt_are_kept(
         before = held_times(session, at(1), at(9), Job.id == job.id)[job.id]
         JobCommands(session).delete(job.id)
     with sessions() as session:
-        kept = past_times(session, at(1), at(9))
-    assert [time for _, time in kept] == [timedelta(hours=1), timedelta(hours=0.5)]
-    assert sum((time for _, time in kept), start=timedelta(0)) == before
-    row = kept[0][0]
+        kept = session.scalars(select(PastAttempt).order_by(PastAttempt.number)).all()
+    times = [row.ended_at - max(row.started_at, at(1)) for row in kept]
+    assert times == [timedelta(hours=1), timedelta(hours=0.5)]
+    assert sum(times, start=timedelta(0)) == before
+    row = kept[0]
     assert (row.created_by, row.method, row.hourly_price) == ("key_a", "zpruner", 4.0)

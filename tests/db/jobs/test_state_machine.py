@@ -23,6 +23,7 @@ from db.core.clock import now
 from db.core.errors import IllegalTransitionError, JobError, JobNotFoundError, LeaseLostError
 from db.core.session import Sessions
 from db.core.states import FINAL
+from db.events.use_sums import correction
 from db.files.sealed_folder import NewArtifact
 from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository, NewJob
@@ -31,7 +32,9 @@ from db.scheduling.crashes import MAX_CRASHES
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.tables.artifacts import Artifact
+from db.tables.daily_use import DailyUse
 from db.tables.jobs import Job, JobEvent
+from db.tables.past_attempts import PastAttempt
 from tests.factories import make_problem, make_spec
 
 EXAMPLES, STEPS = {"sqlite": 40, "postgresql": 10}, 50
@@ -94,7 +97,8 @@ class JobMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         with self.sessions.begin() as session:
-            session.execute(delete(Job))
+            for table in (Job, PastAttempt, DailyUse):
+                session.execute(delete(table))
 
     # Clients.
 
@@ -273,6 +277,7 @@ class JobMachine(RuleBasedStateMachine):
             rows = {job.id: job for job in JobRepository(session).page(limit=1000)}
             events = _by_job(session.scalars(select(JobEvent).order_by(JobEvent.seq)))
             files = _by_job(session.scalars(select(Artifact)))
+            assert correction(session.connection()) == {}
         assert set(rows) == set(self.models) == set(events)
         for job_id, model in self.models.items():
             row, recorded = rows[job_id], events[job_id]

@@ -1,5 +1,6 @@
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from db.core.session import open_sessions
 from db.core.sort_key import SortMetric
 from db.events.job_events import EventRepository
+from db.events.use_sums import correction
 from db.jobs.idempotency import IdempotencyRepository
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
 from db.jobs.search import FIRST_FIELDS
+from db.jobs.use import use_of
 from db.schema.migration import migrate, migration_config
-from db.schema.revision import MIGRATIONS, generation, known_revisions
+from db.schema.revision import MIGRATIONS, generation, is_of_search, known_revisions
 from db.spec.reduction import reduction
 from db.tables.registry import Base
 from tests.factories import make_spec
@@ -96,7 +99,8 @@ def test_processes_that_start_together_migrate_once(new_database_url: str) -> No
     with ProcessPoolExecutor(3, mp_context=spawn) as pool:
         list(pool.map(migrate, [new_database_url] * 3))
     engine = create_engine(new_database_url)
-    assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
+    tables = {name for name in inspect(engine).get_table_names() if not is_of_search(name)}
+    assert tables == {"alembic_version", *Base.metadata.tables}
     engine.dispose()
 
 
@@ -143,6 +147,32 @@ def test_jobs_from_before_the_metrics_are_sorted_and_searched_by_label(
         assert job.reduction == reduction(job.result or {}) == 0.90625
         assert (job.accuracy, job.speed, job.weights_bytes) == (0.5, 1.5, 700)
         assert (job.seconds, job.size_bytes) == (90, 7)
+    sessions.kw["bind"].dispose()
+
+
+def test_jobs_from_before_the_sums_are_summed_and_found_by_the_index_of_texts(
+    new_database_url: str,
+) -> None:
+    engine = create_engine(new_database_url)
+    with engine.begin() as connection:
+        command.upgrade(migration_config(connection), "0034")
+        connection.execute(text(OLD_JOB), {"spec": make_spec().model_dump_json()})
+        connection.execute(text("UPDATE jobs SET method = 'wanda', search = 'the facade1'"))
+        connection.execute(text(OLD_ATTEMPT))
+        connection.execute(text(OLD_DELETED))
+    engine.dispose()
+
+    migrate(new_database_url)
+
+    sessions, monday = open_sessions(new_database_url), datetime(2026, 1, 5, tzinfo=UTC)
+    with sessions() as session:
+        assert correction(session.connection()) == {}
+        use = use_of(session, monday, monday + timedelta(days=7))
+        hours = {method: one.held / timedelta(hours=1) for method, one in use.methods.items()}
+        assert (hours, use.total.succeeded) == ({"wanda": 26.0, "ria": 2.0}, 1)
+        assert use.total.cost == 5.0
+        (job,) = JobRepository(session).page(JobFilter(text="facade1"))
+        assert job.id == "job_1"
     sessions.kw["bind"].dispose()
 
 
@@ -193,6 +223,15 @@ VALUES ('art_1', 'job_1', 1, 'report.json', 7, 'digest', 'text/plain', '2026-01-
 OLD_EVENT = """
 INSERT INTO job_events (job_id, seq, at, kind, status, attempt, data)
 VALUES ('job_1', 1, '2026-01-01 00:00:00.000000', 'status', 'queued', 0, '{}')
+"""
+OLD_ATTEMPT = """
+INSERT INTO job_events (job_id, seq, at, kind, status, attempt, data)
+VALUES ('job_1', 1, '2026-01-05 22:00:00.000000', 'status', 'running', 1, '{}'),
+       ('job_1', 2, '2026-01-07 00:00:00.000000', 'status', 'succeeded', 1, '{}')
+"""
+OLD_DELETED = """
+INSERT INTO past_attempts (job_id, number, method, hourly_price, started_at, ended_at)
+VALUES ('job_2', 0, 'ria', 2.5, '2026-01-06 08:00:00.000000', '2026-01-06 10:00:00.000000')
 """
 OLD_ANSWER = """
 INSERT INTO answers (key, request_digest, job_id, status, body, created_at)

@@ -130,6 +130,12 @@ def migrate(context: typer.Context) -> None:
 
 
 @part.command(context_settings=PASS_ARGUMENTS_ON)
+def sums(context: typer.Context) -> None:
+    """Compare the daily sums of use with the jobs, and correct them."""
+    _exec("sums", context.args, ("sqlalchemy",), "service")
+
+
+@part.command(context_settings=PASS_ARGUMENTS_ON)
 def api(context: typer.Context) -> None:
     """Serve the API; see --help for the options."""
     _exec("api", context.args, API, "api")

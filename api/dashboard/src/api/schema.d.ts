@@ -6488,11 +6488,13 @@ export interface components {
             /**
              * After
              * Format: date-time
+             * @description The begin of its first day, in UTC.
              */
             after: string;
             /**
              * Before
              * Format: date-time
+             * @description The end of its last day, in UTC.
              */
             before: string;
             /**
@@ -10755,9 +10757,9 @@ export interface operations {
     get_use: {
         parameters: {
             query?: {
-                /** @description Its begin; by default seven days before its end. */
+                /** @description Its first day has this moment; by default it has seven days. */
                 after?: string | null;
-                /** @description Its end; by default now. */
+                /** @description Its last day ends at this moment or later; by default, today. */
                 before?: string | null;
                 /** @description A calendar month, in UTC, in place of `after` and `before`. */
                 month?: string | null;
@@ -11102,9 +11104,9 @@ export interface operations {
     export_use: {
         parameters: {
             query?: {
-                /** @description Its begin; by default seven days before its end. */
+                /** @description Its first day has this moment; by default it has seven days. */
                 after?: string | null;
-                /** @description Its end; by default now. */
+                /** @description Its last day ends at this moment or later; by default, today. */
                 before?: string | null;
                 /** @description A calendar month, in UTC, in place of `after` and `before`. */
                 month?: string | null;

@@ -14,6 +14,7 @@ from db.core.states import JobState
 from db.spec.pruning.methods import MethodName
 from db.tables.access import AccessScope
 from db.tables.jobs import JobEvent
+from tests.db.jobs.held import correct_sums
 from tests.factories import make_job, make_spec
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -43,6 +44,8 @@ def held_job(
         for seq, (moment, status) in enumerate(moments, start=10):
             fields = {"kind": "status", "status": status, "attempt": 1, "data": {}}
             session.add(JobEvent(job_id=job.id, seq=seq, at=moment, **fields))
+        session.flush()
+        correct_sums(session)
     return job.id
 
 
