@@ -152,9 +152,14 @@ export function stamp(then: string): string {
   });
 }
 
-/** Format a date: "Mon, Dec 1". */
+/** Format a date in UTC: "Mon, Dec 1". */
 export function day(at: Date): string {
-  return at.toLocaleDateString(undefined, { weekday: "short", month: "short", day: "numeric" });
+  return at.toLocaleDateString(undefined, {
+    timeZone: "UTC",
+    weekday: "short",
+    month: "short",
+    day: "numeric",
+  });
 }
 
 /** Return the name of this computer's time zone. */

@@ -6,7 +6,7 @@ import type { components } from "./schema.d.ts";
 
 export type UseRow = components["schemas"]["UseRow"];
 
-/** A week from Monday on, in the time zone of the browser. */
+/** A week from Monday on, in UTC, as the service sums use by day. */
 export interface Week {
   after: Date;
   before: Date;
@@ -17,8 +17,8 @@ const MOST = 5;
 
 /** Return the week of a day, or one that is some weeks away from it. */
 export function weekOf(day: Date, away = 0): Week {
-  const monday = day.getDate() - ((day.getDay() + 6) % 7) + 7 * away;
-  const at = (date: number) => new Date(day.getFullYear(), day.getMonth(), date);
+  const monday = day.getUTCDate() - ((day.getUTCDay() + 6) % 7) + 7 * away;
+  const at = (date: number) => new Date(Date.UTC(day.getUTCFullYear(), day.getUTCMonth(), date));
   return { after: at(monday), before: at(monday + 7) };
 }
 

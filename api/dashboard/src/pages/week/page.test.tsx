@@ -17,7 +17,7 @@ const USE = {
 };
 
 it("shows the hours of a week by label, key and method, and its best results", async () => {
-  vi.useFakeTimers({ now: new Date(2026, 11, 2, 12) });
+  vi.useFakeTimers({ now: new Date("2026-12-02T12:00Z") });
   service.reply = ({ pathname }) => {
     if (pathname === "/v1/me") return [200, { scopes: ["admin"] }];
     if (pathname === "/v1/keys") return listing([{ id: KEY, name: "nightly" }]);
@@ -29,7 +29,9 @@ it("shows the hours of a week by label, key and method, and its best results", a
     [...(box.querySelectorAll(`[aria-label="${title}"] tbody tr`) ?? [])].map((one) =>
       [...one.children].map((cell) => cell.textContent),
     );
-  expect(box.querySelector(".lead")?.textContent).toBe("This week: Mon, Nov 30 to Sun, Dec 6");
+  expect(box.querySelector(".lead")?.textContent).toBe(
+    "This week: Mon, Nov 30 to Sun, Dec 6 (UTC)",
+  );
   expect(box.textContent).toContain("Cost13.8 EUR");
   expect(cells("By label")).toEqual([["team=nlp", "4 h 15 min", "9 (1 failed)"]]);
   expect(cells("By key").map(([name]) => name)).toEqual(["nightly", "without a key"]);
@@ -43,9 +45,8 @@ it("shows the hours of a week by label, key and method, and its best results", a
     "1.25",
   ]);
   const [asked] = service.asked.filter((one) => one.startsWith("/v1/use"));
-  expect(new URLSearchParams(asked?.split("?")[1]).get("after")).toBe(
-    new Date(2026, 10, 30).toISOString(),
-  );
+  const { after } = Object.fromEntries(new URLSearchParams(asked?.split("?")[1]));
+  expect(after).toBe("2026-11-30T00:00:00.000Z");
   await unmount();
   vi.useRealTimers();
 });

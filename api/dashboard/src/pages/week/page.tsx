@@ -31,7 +31,7 @@ export function WeekPage() {
       </header>
       <p className="lead">
         {ago === 0 && "This week: "}
-        {day(week.after)} to {day(last)}
+        {day(week.after)} to {day(last)} (UTC)
       </p>
       {error !== null && <ErrorNote error={error} retry={refetch} />}
       {data === undefined && error === null && <Loading what="the week" />}
