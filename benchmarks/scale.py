@@ -39,6 +39,7 @@ from db.scheduling.leases import LeaseRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.workers import WorkerRepository
 from db.schema.migration import migrate
+from db.use_sums import correct_sums
 from worker.control.relay import relay
 
 RATE, LASTS_S = 500, 20
@@ -76,6 +77,7 @@ def main() -> None:
         migrate(database.url)
         sessions, begun = open_sessions(database.url), time.monotonic()
         fill(sessions, given.jobs)
+        correct_sums(database.url)
         database.wait_for_disk()
         filled_s, size = time.monotonic() - begun, database.size_bytes()
         figures = {}
@@ -111,8 +113,8 @@ def _actions(times: int) -> dict[str, tuple[Action, int]]:
             _reading(lambda session, _: QueueRepository(session).depths()),
             times,
         ),
-        "what a key has spent in the month": (_reading(_spent), 5),
-        "use of a week": (_reading(_week), 3),
+        "what a key has spent in the month": (_reading(_spent), times),
+        "use of a week": (_reading(_week), times),
         "deletion of the old events of 50 jobs": (_delete_old, times),
     }
 

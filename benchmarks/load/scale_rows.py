@@ -99,7 +99,7 @@ def _insert(session: Session, jobs: int) -> None:
             "search text, spec_digest text) ON COMMIT DROP"
         )
     )
-    rows = [_kind(number) for number in range(MODELS * len(METHODS))]
+    rows = [kind(number) for number in range(MODELS * len(METHODS))]
     names = ", ".join(f":{name}" for name in rows[0]).replace(":spec,", "CAST(:spec AS jsonb),")
     session.execute(text(f"INSERT INTO kinds VALUES ({names})"), rows)
     sizes = {"jobs": jobs, "queued": QUEUED, "running": RUNNING, "keys": KEYS, "kinds": len(rows)}
@@ -111,7 +111,7 @@ def _insert(session: Session, jobs: int) -> None:
         session.execute(text(statement))
 
 
-def _kind(number: int) -> dict[str, Any]:
+def kind(number: int) -> dict[str, Any]:
     fields = {"model": f"org/model-{number % MODELS}", "dataset": "c4", "sparsity": 0.5}
     spec = PruneSpec.model_validate(fields | {"method": METHODS[number % len(METHODS)]})
     columns = search_columns(spec, None)
