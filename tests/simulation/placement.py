@@ -119,10 +119,11 @@ def run_what_waits(world: World) -> None:
             for host in left:
                 WorkerRepository(session).heartbeat(f"wrk_{host.name}")
         for job_id, queue in _published(world):
-            if (host := next((one for one in left if queue in one.queues), None)) is not None:
-                left.remove(host)
-                left.append(host)
-                _take(world, host, job_id)
+            taker = next((one for one in left if queue in one.queues), None)
+            if taker is not None:
+                left.remove(taker)
+                left.append(taker)
+                _take(world, taker, job_id)
     workers = [WorkerRow(*row) for row in world.database.rows(_WORKERS)]
     names = {host.name for host in left}
     for job in world.invariants.waiting():

@@ -21,7 +21,7 @@ FOUND_BY = {
     "clock_that_was_set_back_is_not_noticed": 247,
     "files_are_published_after_the_commit": 292,
     "webhook_moves_on_before_its_deliveries": 24,
-    "memory_of_workers_is_not_compared": 19,
+    "memory_of_workers_is_not_compared": 33,
     "draining_worker_claims": 181,
     "large_job_is_before_those_behind_it": 62,
     "plan_waits_for_a_lost_worker": 722,

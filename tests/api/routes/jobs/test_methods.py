@@ -48,5 +48,6 @@ def test_the_form_knows_what_a_preset_leaves_out_beside_other_fields(
     assert left_out == {
         field
         for field, rules in best["left_out"].items()
-        if any(beside[other] in (rules[other] or beside[other]) for other in rules.keys() & beside)
+        for other in rules.keys() & beside
+        if beside[other] in (rules[other] or [beside[other]])
     }
