@@ -15,11 +15,11 @@ FOUND_BY = {
     "submitted_job_is_pushed_before_the_commit": 0,
     "relay_pushes_before_the_commit": 5,
     "quota_is_checked_before_the_transaction": 76,
-    "event_number_from_outside_the_transaction": 8,
+    "event_number_from_outside_the_transaction": 2,
     "recovery_ignores_renewals": 4,
     "claim_of_a_held_job": 198,
     "clock_that_was_set_back_is_not_noticed": 247,
-    "files_are_published_after_the_commit": 292,
+    "files_are_published_after_the_commit": 105,
     "webhook_moves_on_before_its_deliveries": 24,
     "memory_of_workers_is_not_compared": 33,
     "draining_worker_claims": 181,
@@ -27,7 +27,7 @@ FOUND_BY = {
     "plan_waits_for_a_lost_worker": 722,
     "plan_waits_for_memory_that_no_worker_has": 10,
     "newest_job_of_a_key_is_next": 42,
-    "keys_take_no_turns": 285,
+    "keys_take_no_turns": 679,
     "released_attempts_are_not_counted": 2,
 }
 """The first seed that found each fault; after a change of the schedules, all are tried."""
