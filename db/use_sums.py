@@ -8,6 +8,7 @@ from db.core.session import open_sessions
 from db.events.use_sums import add_sums, correction
 from db.startup import checks
 from db.startup.env_file import warn_of_ignored_file
+from db.startup.read_settings import read_settings
 from db.startup.settings import Settings
 
 
@@ -15,7 +16,7 @@ def main() -> None:
     argparse.ArgumentParser("zpruner part sums", description=__doc__).parse_args()
     warn_of_ignored_file("zpruner part sums")
     with checks.exit_on_error("sums"):
-        settings = checks.read_settings(Settings)
+        settings = read_settings(Settings)
         checks.require([checks.database(settings.database)])
         days = correct_sums(settings.database)
     done = f"corrected on {days} days" if days else "right"
