@@ -85,7 +85,7 @@ def test_uvicorn_uses_the_same_log_format(capsys: pytest.CaptureFixture[str]) ->
     logger = logging.getLogger("uvicorn.error")
     logger.handlers, logger.propagate, logger.level = [logging.StreamHandler()], False, 0
     configure("json")
-    logger.info("Started", extra={"color_message": "\x1b[36mStarted\x1b[0m"})
+    logger.warning("Started", extra={"color_message": "\x1b[36mStarted\x1b[0m"})
     output = json.loads(capsys.readouterr().err)
     assert (output["logger"], output["message"]) == ("uvicorn.error", "Started")
     assert "color_message" not in output

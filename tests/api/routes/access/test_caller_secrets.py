@@ -77,7 +77,7 @@ def test_only_an_admin_sees_and_deletes_the_secrets_of_another_key(
 @pytest.mark.parametrize(
     ("body", "code", "detail"),
     [
-        ({"value": "short"}, "string_too_short", "value: "),
+        ({"value": "canary"}, "string_too_short", "value: "),
         ({"value": "canary with spaces"}, "string_pattern_mismatch", "value: "),
         ({"vaule": "canary.misspelt"}, "extra_forbidden", "vaule: is not a field"),
         ("canary.alone", "model_attributes_type", "body: "),
@@ -91,7 +91,6 @@ def test_an_invalid_request_names_the_field_but_quotes_no_value(
     assert code in {one["code"] for one in refused.json()["errors"]}
     assert detail in refused.json()["detail"]
     assert "canary" not in refused.text
-    assert "short" not in refused.json()["detail"].replace("too_short", "")
 
 
 def test_an_invalid_name_is_quoted(client: TestClient) -> None:

@@ -83,7 +83,7 @@ def test_the_outputs_of_a_job_without_result_say_so_until_it_is_retried(
             "https://mlflow.example",
         ),
         (HUB | {"hub": "name"}, "/output/0/hub", "output_address", "such as org/name"),
-        ({"ftp": "x"}, "/output/0", "output", "hub, s3 or mlflow"),
+        ({"ftp": "x"}, "/output/0", "output", "none of hub, s3 and mlflow"),
     ],
 )
 def test_a_target_that_cannot_be_used_is_refused_with_field_value_and_remedy(
